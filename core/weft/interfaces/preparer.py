@@ -1,0 +1,101 @@
+"""Stage 1, the part that differs between modalities."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Generic, Literal, TypeVar
+
+from weft.interfaces.codec import Codec
+from weft.interfaces.samples import Item, P, Reason, Sample, Unreadable
+from weft.interfaces.trainer import Fit
+
+OptionsT = TypeVar("OptionsT")
+"""The dataclass that a modality registers as ``Modality.options``."""
+
+
+class Filter(ABC, Generic[P]):
+    """Keeps a sample or says why not.
+
+    Attributes:
+        name: Shown in the report.
+        on: ``raw`` runs before cleaning (the size of the original picture), ``clean`` after it.
+    """
+
+    name: str
+    on: Literal["raw", "clean"] = "clean"
+
+    @abstractmethod
+    def check(self, sample: Sample[P]) -> Reason | None:
+        """``None`` to keep the sample."""
+
+
+@dataclass(frozen=True, slots=True)
+class FittedCodec(Generic[P]):
+    """A codec, and figures about how well it learned (``psnr_db``, ...), written into the manifest."""
+
+    codec: Codec[P]
+    quality: dict[str, float] = field(default_factory=dict)
+
+
+class Preparer(ABC, Generic[P, OptionsT]):
+    """Reads, cleans and judges the samples of one modality, and learns its codec.
+
+    Core runs the pipeline: collect, read, raw filters, clean, clean filters, deduplicate, split, encode. It constructs
+    a preparer with *resolved* options (see :meth:`resolve`) and keeps no other state in it.
+    """
+
+    def __init__(self, options: OptionsT) -> None:
+        self.options = options
+
+    @classmethod
+    def resolve(cls, options: OptionsT, items: Sequence[Item]) -> OptionsT:
+        """Fill in options left at ``None`` from the data; must be deterministic and cheap (headers, not contents).
+
+        Args:
+            options: What the user set; ``None`` where nothing was.
+            items: All items that belong to the modality, or an evenly spaced part of them.
+        """
+        return options
+
+    @abstractmethod
+    def read(self, item: Item) -> Iterator[Sample[P] | Unreadable]:
+        """Decode an item into its samples.
+
+        Raises:
+            UnreadableError: The item as a whole cannot be decoded. Any other exception of a decoder is treated the
+                same way by core, so there is no need to wrap each.
+        """
+
+    @abstractmethod
+    def clean(self, sample: Sample[P]) -> Sample[P]:
+        """Bring a sample into the form the codec learns from (orientation, size, rate, Unicode NFC, ...).
+
+        The result must survive ``PayloadFormat.to_bytes`` and ``from_bytes`` unchanged.
+        """
+
+    def filters(self) -> Sequence[Filter[P]]:
+        """Quality checks, in the order in which they run."""
+        return ()
+
+    def divide(self, payload: P, fraction: float) -> tuple[P, P] | None:
+        """Cut the last ``fraction`` off a payload for validation, where there are too few items to hold some out whole.
+
+        ``None`` (the default) says that payloads of this modality cannot be cut.
+        """
+        return None
+
+    @abstractmethod
+    def fit_codec(self, samples: Sequence[Sample[P]], held_out: Sequence[Sample[P]], fit: Fit) -> FittedCodec[P]:
+        """Learn the codec from the training part.
+
+        Args:
+            samples: The cleaned training samples, read from disk on access; treat as immutable.
+            held_out: Cleaned validation samples, only for measuring quality; may be empty.
+            fit: Core's training loop. Budgets are steps derived from the number of samples and the options, never
+                time, so that a corpus is reproducible.
+        """
+
+
+AnyPreparer = Preparer[Any, Any]

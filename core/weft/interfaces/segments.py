@@ -1,0 +1,59 @@
+"""Segments: a document is a set of them; core alone puts them in order and turns them into ids."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Literal, Protocol
+
+import numpy as np
+import numpy.typing as npt
+
+from weft.interfaces.codec import Tokens
+
+Role = Literal["condition", "target"]
+
+
+@dataclass(frozen=True, slots=True)
+class EncodedSegment:
+    """A run of one modality's content, in its codec's own ids.
+
+    Attributes:
+        modality: Registered name; ``text`` for captions and prompts.
+        role: A condition is given, a target is learned and generated.
+        tokens: Ids in the codec's own space.
+    """
+
+    modality: str
+    role: Role
+    tokens: Tokens
+
+
+@dataclass(frozen=True, slots=True)
+class TokenSequence:
+    """A document as the model sees it.
+
+    Attributes:
+        ids: int64, shape ``(length,)``.
+        learned: bool, same shape: whether the loss counts the prediction *of* this id.
+    """
+
+    ids: npt.NDArray[np.int64]
+    learned: npt.NDArray[np.bool_]
+
+
+class SequenceBuilder(Protocol):
+    """The one function that orders segments and turns them into ids: for training, prompts and the guidance twin."""
+
+    def closed(self, segments: Sequence[EncodedSegment]) -> TokenSequence:
+        """A complete document, with its end."""
+
+    def open(self, segments: Sequence[EncodedSegment], target: str) -> TokenSequence:
+        """A prompt: ends where the next id of modality ``target`` is to be drawn."""
+
+    def block(self, modality: str) -> tuple[int, int]:
+        """``(offset, size)`` of a modality's ids."""
+
+    @property
+    def end_id(self) -> int:
+        """The id that ends a document."""
