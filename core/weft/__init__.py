@@ -44,6 +44,7 @@ if TYPE_CHECKING:
     from weft.interfaces.generator import Drawn as Drawn
     from weft.interfaces.generator import GenerationContext as GenerationContext
     from weft.interfaces.generator import Generator as Generator
+    from weft.interfaces.generator import LogitsProcessor as LogitsProcessor
     from weft.interfaces.generator import Request as Request
     from weft.interfaces.generator import SamplingOptions as SamplingOptions
     from weft.interfaces.generator import SamplingPlan as SamplingPlan
@@ -65,6 +66,7 @@ if TYPE_CHECKING:
     from weft.interfaces.trainer import Trainer as Trainer
     from weft.plugins.hookspecs import hookimpl as hookimpl
     from weft.training.next_token import NextTokenTrainer as NextTokenTrainer
+    from weft.training.next_token import TrainingContext as TrainingContext
 
 _HOME = {
     "weft.api": ("Corpus", "Run", "load", "prepare", "train"),
@@ -88,6 +90,7 @@ _HOME = {
         "Drawn",
         "GenerationContext",
         "Generator",
+        "LogitsProcessor",
         "Request",
         "SamplingOptions",
         "SamplingPlan",
@@ -100,7 +103,7 @@ _HOME = {
     "weft.interfaces.segments": ("EncodedSegment",),
     "weft.interfaces.trainer": ("Batch", "Dataset", "Fit", "LossSum", "Trainer"),
     "weft.plugins.hookspecs": ("hookimpl",),
-    "weft.training.next_token": ("NextTokenTrainer",),
+    "weft.training.next_token": ("NextTokenTrainer", "TrainingContext"),
 }
 _MODULE_OF = {name: module for module, names in _HOME.items() for name in names}
 

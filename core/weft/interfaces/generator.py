@@ -31,7 +31,8 @@ class SamplingOptions:
         min_p: Drop pieces less likely than this share of the most likely one (arXiv:2407.01082); 0 keeps all.
         repetition_penalty: Divides positive and multiplies negative logits of pieces already drawn (arXiv:1909.05858);
             1 does nothing.
-        guidance: Classifier-free guidance scale (arXiv:2207.12598): 1 follows the prompt as learned, above 1 exaggerates it.
+        guidance: Classifier-free guidance scale (arXiv:2207.12598): 1 follows the prompt as learned, above 1
+            exaggerates it.
         seed: Artifact i is drawn with ``seed + i``; ``None`` picks one and reports it.
         n: Artifacts for each prompt, drawn in one batch.
         max_tokens: Upper limit of drawn tokens.
@@ -50,6 +51,24 @@ class SamplingOptions:
     max_tokens: int | None = None
     seconds: float | None = None
     stop: tuple[str, ...] = ()
+
+
+class LogitsProcessor(ABC):
+    """One link of the chain that turns the model's scores into the distribution that is drawn from."""
+
+    @classmethod
+    @abstractmethod
+    def from_options(cls, options: SamplingOptions) -> LogitsProcessor | None:
+        """The processor that these options ask for; ``None`` where they ask for none."""
+
+    @abstractmethod
+    def __call__(self, logits: torch.Tensor, drawn: torch.Tensor) -> torch.Tensor:
+        """Changed scores.
+
+        Args:
+            logits: Floating point, ``(rows, vocabulary)``; ``-inf`` where an id may not follow.
+            drawn: int64, ``(rows, steps)``: ids drawn so far.
+        """
 
 
 class Constraint(ABC):
@@ -184,7 +203,8 @@ class Artifact(Generic[P]):
 
     def _file_stem(self) -> str:
         words = "".join(c if c.isalnum() else " " for c in (self.prompt or self.modality).lower()).split()
-        return "-".join([*words[:8], str(self.seed)])[:80]
+        # The seed stays whole: it is what tells the artifacts of one prompt apart.
+        return f"{'-'.join(words[:8])[:56] or self.modality}-{self.seed}"
 
 
 class Generator(ABC, Generic[P]):

@@ -18,7 +18,8 @@ def option(
     """A field of an options dataclass.
 
     Args:
-        default: Value when the user sets nothing; ``None`` where :meth:`weft.Preparer.resolve` derives it from the data.
+        default: Value when the user sets nothing; ``None`` where :meth:`weft.Preparer.resolve` derives it from the
+            data.
         help: One line for ``weft prepare --help``.
         minimum: Smallest value allowed.
         maximum: Largest value allowed.

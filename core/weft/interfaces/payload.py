@@ -44,8 +44,8 @@ class PayloadFormat(ABC, Generic[P]):
 
         Args:
             payload: What to show.
-            path: A file name without extension, in the page's own folder or one below it, under which files that the
-                fragment refers to may be written. Refer to them relative to the page, which is in ``path.parent.parent``
+            path: A file name without extension, in a folder beside the page, under which files that the fragment
+                refers to may be written. Refer to them relative to the page, which is in ``path.parent.parent``
                 (``<img src="media/name.png">`` for a ``path`` of ``.../media/name``).
             title: Text alternative for readers who cannot see or hear the payload.
         """

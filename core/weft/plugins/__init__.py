@@ -1,0 +1,1 @@
+"""Hook specifications, discovery and quarantine of plugins."""

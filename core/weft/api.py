@@ -1,0 +1,290 @@
+"""The three verbs: prepare, train, generate. The only place where the stages are wired together."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from weft.errors import FolderError, OptionError
+from weft.generation.session import Precision, Session
+from weft.interfaces.generator import Artifact, Creativity, SamplingOptions
+from weft.interfaces.progress import Reporter, Silent
+from weft.models.device import pick_device
+from weft.plugins.registry import get_registry
+from weft.preparation.joint import joint_text_codec, reencode
+from weft.preparation.pipeline import prepare_corpus
+from weft.storage.checkpoints import Which
+from weft.storage.corpus import CorpusFolder
+from weft.storage.run import RunFolder
+from weft.storage.summaries import corpus_summary, run_summary
+from weft.training.fit import make_fit
+from weft.training.material import gather
+from weft.training.run import check_resumable, resume_run, train_run
+from weft.training.settings import TrainRequest
+
+PathLike = str | Path
+
+
+class Corpus:
+    """A prepared corpus on disk."""
+
+    def __init__(self, folder: CorpusFolder) -> None:
+        self.folder = folder
+
+    @property
+    def path(self) -> Path:
+        return self.folder.path
+
+    @property
+    def sha256(self) -> str:
+        """Hash of the content: equal for equal sources, options and seed."""
+        return self.folder.sha256
+
+    def summary(self) -> dict[str, Any]:
+        """What ``weft inspect CORPUS --json`` prints."""
+        return corpus_summary(self.folder)
+
+    def __repr__(self) -> str:
+        return f"Corpus({str(self.path)!r})"
+
+
+class Run:
+    """A trained model on disk."""
+
+    def __init__(self, folder: RunFolder) -> None:
+        self.folder = folder
+        self._sessions: dict[tuple[str, str, str | None], Session] = {}
+
+    @property
+    def path(self) -> Path:
+        return self.folder.path
+
+    def summary(self) -> dict[str, Any]:
+        """What ``weft inspect RUN --json`` prints."""
+        return run_summary(self.folder)
+
+    def generate(
+        self,
+        prompt: str | None = None,
+        *,
+        to: str | None = None,
+        n: int = 1,
+        temperature: float | None = None,
+        creativity: Creativity | None = None,
+        top_k: int | None = None,
+        top_p: float | None = None,
+        min_p: float | None = None,
+        repetition_penalty: float | None = None,
+        guidance: float | None = None,
+        max_tokens: int | None = None,
+        seconds: float | None = None,
+        seed: int | None = None,
+        stop: Sequence[str] = (),
+        checkpoint: Which = "best",
+        precision: Precision = "float32",
+        device: str | None = None,
+        reporter: Reporter | None = None,
+    ) -> list[Artifact[Any]]:
+        """Make ``n`` artifacts of one prompt.
+
+        What is left at ``None`` is the modality's default; the sampling options are those of
+        :class:`weft.SamplingOptions`.
+
+        Args:
+            prompt: What to make, or the beginning of a text to be continued.
+            to: Modality to make, where the run knows several.
+            creativity: ``precise``, ``balanced`` or ``creative``, instead of a temperature.
+            checkpoint: ``best`` on held-out data, or ``last``.
+            precision: ``float64`` makes one seed give one result, whatever ``n``.
+            device: Where to compute; the best there is without it.
+            reporter: Where progress goes.
+
+        Raises:
+            OptionError: A value out of its range, or options that exclude each other.
+            GenerationError: The run cannot answer this request.
+        """
+        options = SamplingOptions(
+            temperature=temperature,
+            top_k=top_k,
+            top_p=top_p,
+            min_p=min_p,
+            repetition_penalty=repetition_penalty,
+            guidance=guidance,
+            seed=seed,
+            n=n,
+            max_tokens=max_tokens,
+            seconds=seconds,
+            stop=tuple(stop),
+        )
+        session = self._session(checkpoint, precision, device)
+        return session.artifacts(prompt, to, options, creativity, reporter or Silent())
+
+    def stream(
+        self,
+        prompt: str | None = None,
+        *,
+        checkpoint: Which = "best",
+        precision: Precision = "float32",
+        device: str | None = None,
+        creativity: Creativity | None = None,
+        stop: Sequence[str] = (),
+        **sampling: Any,
+    ) -> Iterator[str]:
+        """One text, piece by piece as it is drawn, the prompt's own text first.
+
+        Takes the options of :meth:`generate` but ``n``; the pieces together are the artifact that it would give.
+
+        Raises:
+            GenerationError: As :meth:`generate`, or the run makes no text.
+        """
+        unknown = set(sampling) - (set(SamplingOptions.__dataclass_fields__) - {"n", "stop"})
+        if unknown:
+            raise OptionError(f"unknown sampling option {', '.join(sorted(unknown))}; see weft.SamplingOptions")
+        options = SamplingOptions(**sampling, stop=tuple(stop))
+        return self._session(checkpoint, precision, device).stream(prompt, "text", options, creativity)
+
+    def _session(self, checkpoint: Which, precision: Precision, device: str | None) -> Session:
+        key = (checkpoint, precision, device)
+        if key not in self._sessions:
+            self._sessions[key] = Session(
+                self.folder, get_registry(), checkpoint=checkpoint, precision=precision, device=device
+            )
+        return self._sessions[key]
+
+    def __repr__(self) -> str:
+        return f"Run({str(self.path)!r})"
+
+
+def prepare(
+    source: PathLike | Sequence[PathLike],
+    *,
+    out: PathLike,
+    modality: str | None = None,
+    options: Mapping[str, Any] | None = None,
+    seed: int = 0,
+    force: bool = False,
+    device: str | None = None,
+    reporter: Reporter | None = None,
+) -> Corpus:
+    """Stage 1: raw files in, a corpus folder out.
+
+    Args:
+        source: A file or folder, or several.
+        out: The corpus folder to make.
+        modality: What the files are; inferred from their extensions without it.
+        options: Plugin options by full name, ``{"image.size": 32}``; what is left out is derived from the data.
+        seed: Of the split and of codec learning.
+        force: Replace a Weft folder that is in the way.
+        device: Where codecs are learned; the best there is without it.
+        reporter: Where progress goes.
+
+    Raises:
+        SourceError: Nothing usable, or several modalities and none named.
+        OptionError: An option that does not exist or has an impossible value.
+        FolderError: ``out`` is in the way.
+    """
+    sources = [source] if isinstance(source, str | Path) else list(source)
+    reporter = reporter or Silent()
+    folder = prepare_corpus(
+        [Path(each) for each in sources],
+        Path(out),
+        modality_name=modality,
+        options=options or {},
+        seed=seed,
+        force=force,
+        registry=get_registry(),
+        fit=make_fit(reporter, seed=seed, device=pick_device(device)),
+        reporter=reporter,
+    )
+    return Corpus(folder)
+
+
+def train(
+    corpus: Corpus | PathLike | Sequence[Corpus | PathLike],
+    *,
+    out: PathLike,
+    size: str = "nano",
+    steps: int | None = None,
+    minutes: float | None = None,
+    seed: int = 0,
+    resume: bool = False,
+    force: bool = False,
+    batch_size: int | None = None,
+    micro_batches: int = 1,
+    context: int | None = None,
+    learning_rate: float | None = None,
+    dropout: float | None = None,
+    threads: int | None = None,
+    device: str | None = None,
+    reporter: Reporter | None = None,
+) -> Run:
+    """Stage 2: one or more corpora in, a run folder out.
+
+    Args:
+        corpus: A corpus or its folder, or several, which one model then learns together.
+        out: The run folder to make, or to go on with.
+        size: Position of the dial: nano, micro, mini, small, base or large.
+        steps: Optimizer steps.
+        minutes: Time instead of steps; timed steps that are thrown away turn it into a step count at the start.
+        seed: Of everything random.
+        resume: Go on from the last checkpoint of ``out`` with its settings, or begin where there is none yet.
+        force: Replace a Weft folder that is in the way.
+        batch_size: Rows a step; follows from the size without it.
+        micro_batches: Parts that a step is computed in, to save memory; the result is the same.
+        context: Longest sequence attended to; follows from the data without it.
+        learning_rate: Peak rate of Muon; follows from the size without it.
+        dropout: Share of activations zeroed; a tenth where the data is small, without it.
+        threads: CPU threads.
+        device: ``cpu``, ``cuda`` or ``mps``; the best there is without it.
+        reporter: Where progress goes.
+
+    Raises:
+        TrainingError: Corpora that cannot share a run, or a loss that is not finite.
+        OptionError: A value that cannot be used, or one that contradicts the run to be resumed.
+        FolderError: ``out`` is in the way, or a folder is damaged.
+    """
+    several = [corpus] if isinstance(corpus, Corpus | str | Path) else list(corpus)
+    if not several:
+        raise OptionError("give at least one corpus to train on")
+    folders = [each.folder if isinstance(each, Corpus) else CorpusFolder.open(Path(each)) for each in several]
+    reporter = reporter or Silent()
+    request = TrainRequest(
+        size=size,
+        steps=steps,
+        minutes=minutes,
+        seed=seed,
+        batch_size=batch_size,
+        micro_batches=micro_batches,
+        context=context,
+        learning_rate=learning_rate,
+        dropout=dropout,
+        threads=threads,
+        device=device,
+    )
+    registry = get_registry()
+    path = Path(out)
+    going_on = resume and (path / "run.json").exists()
+    if going_on:
+        check_resumable(path, request)
+    with joint_text_codec(folders, registry, reporter) as text_codec:
+        material = gather(folders, registry, text_codec, reencode)
+        if going_on:
+            return Run(resume_run(path, material, reporter))
+        return Run(train_run(path, material, request, reporter, force=force))
+
+
+def load(path: PathLike) -> Corpus | Run:
+    """Open a corpus or a run folder.
+
+    Raises:
+        FolderError: It is neither, or it is damaged or of a newer version.
+    """
+    folder = Path(path)
+    if (folder / "run.json").exists():
+        return Run(RunFolder.open(folder))
+    if (folder / "corpus.json").exists():
+        return Corpus(CorpusFolder.open(folder))
+    if not folder.exists():
+        raise FolderError(f"{folder} does not exist; give a folder made by `weft prepare` or `weft train`")
+    raise FolderError(f"{folder} is neither a corpus nor a run: it has no corpus.json and no run.json")

@@ -1,0 +1,150 @@
+"""``weft generate``: a run and prompts to artifacts."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import secrets
+import sys
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from weft.cli.session import CommandSession, global_options, pass_session
+from weft.errors import OptionError
+
+if TYPE_CHECKING:
+    from weft import Artifact, Run
+
+DEFAULT_OUT = Path("out")
+"""Where artifacts other than text go without ``--out``."""
+
+
+@click.command()
+@click.argument("run_path", metavar="RUN", type=click.Path(path_type=Path))
+@click.argument("prompts", metavar="[PROMPT]...", nargs=-1)
+@click.option("--to", metavar="MODALITY", help="What to make, where the run can make several.")
+@click.option("-n", "n", default=1, show_default=True, help="Artifacts for each prompt.")
+@click.option("--temperature", type=float, help="Below 1 conservative, above 1 wild, 0 the most likely piece.")
+@click.option("--creativity", metavar="C", help="precise, balanced or creative, instead of a temperature.")
+@click.option("--top-k", type=int, help="Keep only the k most likely pieces; 0 keeps all.")
+@click.option("--top-p", type=float, help="Keep the fewest pieces that make up this probability; 1 keeps all.")
+@click.option("--min-p", type=float, help="Drop pieces less likely than this share of the most likely one.")
+@click.option("--repetition-penalty", type=float, help="Above 1 makes pieces already drawn less likely.")
+@click.option("--guidance", type=float, help="How strongly to follow the prompt; 1 as learned.")
+@click.option("--max-tokens", type=int, help="Draw at most this many tokens.")
+@click.option("--seconds", type=float, help="Length of content that has a duration.")
+@click.option("--seed", type=int, help="Artifact i is drawn with seed + i, across prompts; one is picked without it.")
+@click.option("--stop", multiple=True, metavar="TEXT", help="End text before this; may be given several times.")
+@click.option("--checkpoint", default="best", show_default=True, metavar="WHICH", help="best or last.")
+@click.option("--precision", default="float32", show_default=True, metavar="TYPE", help="float32 or float64.")
+@click.option("--device", metavar="NAME", help="cpu, cuda or mps; the best there is without it.")
+@click.option("--out", metavar="DIR", type=click.Path(path_type=Path), help="Folder for the artifacts.")
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON object a line for each artifact.")
+@global_options
+@pass_session
+def generate(
+    session: CommandSession,
+    /,
+    run_path: Path,
+    prompts: tuple[str, ...],
+    n: int,
+    seed: int | None,
+    out: Path | None,
+    as_json: bool,
+    **options: Any,
+) -> None:
+    """Generate text, images, audio, ... with a trained run.
+
+    A PROMPT of - is read from standard input. Text is printed, all else saved in ./out, unless --out says where.
+    """
+    _check(n, options)
+    wanted: list[str | None] = [read_prompt(prompt) for prompt in prompts] or [None]
+    reporter = session.reporter()
+
+    import weft
+
+    run = weft.load(run_path)
+    if not isinstance(run, weft.Run):
+        raise OptionError(f"{run_path} is a corpus, not a run; train on it first: weft train {run_path} --out RUN")
+    first = secrets.randbelow(2**31) if seed is None else seed
+    if len(wanted) == n == 1 and out is None and not as_json and _streams(run, options["to"]):
+        reporter.note(f"seed {first}")
+        _stream(run, wanted[0], {**options, "seed": first})
+        return
+    printer = _Printer(out, as_json, total=n * len(wanted))
+    for j, prompt in enumerate(wanted):
+        printer.show(run.generate(prompt, n=n, seed=first + j * n, reporter=reporter, **options))
+
+
+def read_prompt(prompt: str) -> str:
+    """The prompt as typed, or standard input for ``-``."""
+    return sys.stdin.read().removesuffix("\n") if prompt == "-" else prompt
+
+
+def _check(n: int, options: dict[str, Any]) -> None:
+    """Say what is wrong before a model is loaded, where that is plain from the command line."""
+    if n < 1:
+        raise OptionError(f"-n must be at least 1, got {n}")
+    if options["creativity"] is not None and options["temperature"] is not None:
+        raise OptionError("--creativity sets the temperature; give either it or --temperature")
+
+
+def _streams(run: Run, to: str | None) -> bool:
+    """Whether somebody is watching text being written."""
+    return sys.stdout.isatty() and (to == "text" or (to is None and run.folder.manifest.modalities == ["text"]))
+
+
+def _stream(run: Run, prompt: str | None, options: dict[str, Any]) -> None:
+    for piece in run.stream(prompt, **{name: value for name, value in options.items() if name != "to"}):
+        click.echo(piece, nl=False)
+    click.echo()
+
+
+class _Printer:
+    """Prints or saves artifacts, and says where they are."""
+
+    def __init__(self, out: Path | None, as_json: bool, total: int) -> None:
+        self._out = out
+        self._as_json = as_json
+        self._total = total
+
+    def show(self, artifacts: Sequence[Artifact[Any]]) -> None:
+        for artifact in artifacts:
+            path = self._save(artifact)
+            if self._as_json:
+                click.echo(json.dumps(to_json(artifact, path), ensure_ascii=False))
+            else:
+                click.echo("\n".join(self._lines(artifact, path)))
+
+    def _save(self, artifact: Artifact[Any]) -> Path | None:
+        if self._out is None and isinstance(artifact.payload, str):
+            return None
+        target = DEFAULT_OUT if self._out is None else self._out
+        if self._total > 1 and target.suffix.lower() == artifact.format.extension:
+            raise OptionError(f"--out {target} is one file, and there are {self._total} artifacts; name a folder")
+        return artifact.save(target)
+
+    def _lines(self, artifact: Artifact[Any], path: Path | None) -> Iterator[str]:
+        if path is not None:
+            yield str(path)
+            return
+        if self._total > 1:
+            yield f"--- seed {artifact.seed}" + (f", prompt {artifact.prompt!r}" if artifact.prompt else "")
+        yield artifact.payload
+
+
+def to_json(artifact: Artifact[Any], path: Path | None) -> dict[str, Any]:
+    """An artifact as ``--json`` prints it: ``path`` if it was saved, ``text`` if it is text."""
+    return {
+        **({"path": str(path)} if path is not None else {}),
+        **({"text": artifact.payload} if isinstance(artifact.payload, str) else {}),
+        "modality": artifact.modality,
+        "prompt": artifact.prompt,
+        "seed": artifact.seed,
+        "tokens": len(artifact.drawn.tokens),
+        "finished": artifact.drawn.finished,
+        "settings": dataclasses.asdict(artifact.settings),
+    }

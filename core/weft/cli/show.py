@@ -1,0 +1,72 @@
+"""Summaries of corpora and runs, for people and for programs."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import click
+
+
+def print_summary(summary: Mapping[str, Any], path: Path, *, as_json: bool) -> None:
+    """Print what ``Corpus.summary`` or ``Run.summary`` gave, as one JSON object or as indented lines."""
+    if as_json:
+        click.echo(json.dumps(summary, ensure_ascii=False))
+        return
+    click.echo(f"{summary.get('kind', 'folder')} {path}")
+    for line in render(summary):
+        click.echo(line)
+
+
+def render(summary: Mapping[str, Any], indent: int = 2) -> Iterator[str]:
+    """Aligned ``name  value`` lines; what is nested is indented below its name."""
+    shown = {name: value for name, value in summary.items() if name != "kind"}
+    width = max((len(_label(name)) for name, value in shown.items() if not _nested(value)), default=0)
+    for name, value in shown.items():
+        margin = " " * indent
+        if not _nested(value):
+            yield f"{margin}{_label(name):<{width}}  {_value(value)}"
+            continue
+        yield f"{margin}{_label(name)}"
+        if isinstance(value, Mapping):
+            yield from render(value, indent + 2)
+        else:
+            for each in value:
+                yield f"{margin}  - {_inline(each)}"
+
+
+def _nested(value: Any) -> bool:
+    """Whether a value needs lines of its own: mappings, and lists of anything but a few plain values."""
+    if isinstance(value, Mapping):
+        return bool(value)
+    return _is_list(value) and any(isinstance(each, Mapping) or _is_list(each) or len(str(each)) > 40 for each in value)
+
+
+def _is_list(value: Any) -> bool:
+    return isinstance(value, Sequence) and not isinstance(value, str | bytes)
+
+
+def _label(name: object) -> str:
+    return str(name).replace("_", " ")
+
+
+def _inline(value: Any) -> str:
+    if isinstance(value, Mapping):
+        return ", ".join(f"{_label(name)} {_value(each)}" for name, each in value.items())
+    return _value(value)
+
+
+def _value(value: Any) -> str:
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    if isinstance(value, int):
+        return f"{value:,}".replace(",", " ")
+    if isinstance(value, float):
+        return f"{value:.4g}"
+    if isinstance(value, Mapping):
+        return _inline(value) or "none"
+    if _is_list(value):
+        return ", ".join(_value(each) for each in value) or "none"
+    return "none" if value is None else str(value)

@@ -1,0 +1,267 @@
+"""A trained model, ready to be asked."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+from typing import Any, Literal
+
+import numpy as np
+import torch
+
+from weft.codecs.bpe import StreamDecoder
+from weft.codecs.prompts import normalize_prompt, normalize_text
+from weft.codecs.sequence import Sequences
+from weft.codecs.vocabulary import Vocabulary
+from weft.errors import FolderError, GenerationError, OptionError
+from weft.generation.engine import Engine
+from weft.generation.request import pick_target, settle
+from weft.interfaces.codec import Codec
+from weft.interfaces.generator import (
+    Artifact,
+    Creativity,
+    Drawn,
+    GenerationContext,
+    Generator,
+    Request,
+    SamplingOptions,
+    SamplingPlan,
+)
+from weft.interfaces.progress import Reporter
+from weft.interfaces.segments import EncodedSegment
+from weft.models.config import ModelConfig
+from weft.models.device import pick_device
+from weft.models.transformer import Transformer
+from weft.plugins.registry import Registry
+from weft.storage.checkpoints import Which
+from weft.storage.codecs import load_codec
+from weft.storage.run import RunFolder
+
+Precision = Literal["float32", "float64"]
+
+
+@dataclass(frozen=True, slots=True)
+class _Prepared:
+    """A request, settled and planned."""
+
+    target: str
+    prompt: str | None
+    options: SamplingOptions
+    generator: Generator[Any]
+    plan: SamplingPlan
+    begun: Sequence[int]
+    """Ids, in the codec's own space, of a text that is to be continued."""
+
+    @property
+    def seeds(self) -> list[int]:
+        assert self.options.seed is not None
+        return [self.options.seed + i for i in range(self.options.n)]
+
+
+class Session:
+    """The weights of one checkpoint with the codecs of its run.
+
+    Args:
+        folder: The run.
+        registry: Where codecs and generators come from.
+        checkpoint: ``best`` or ``last``.
+        precision: ``float64`` makes batched and single generation agree to the last token.
+        device: Where to compute; the best there is without it.
+    """
+
+    def __init__(
+        self,
+        folder: RunFolder,
+        registry: Registry,
+        *,
+        checkpoint: Which = "best",
+        precision: Precision = "float32",
+        device: str | None = None,
+    ) -> None:
+        if checkpoint not in ("best", "last"):
+            raise OptionError(f"checkpoint must be 'best' or 'last', got {checkpoint!r}")
+        if precision not in ("float32", "float64"):
+            raise OptionError(f"precision must be 'float32' or 'float64', got {precision!r}")
+        self._folder = folder
+        self._registry = registry
+        self._config = ModelConfig.from_json(folder.manifest.model)
+        self._vocabulary = Vocabulary.from_json(folder.manifest.vocabulary)
+        self._sequences = Sequences(self._vocabulary)
+        self._codecs: dict[str, Codec[Any]] = {}
+        model = Transformer(self._config)
+        try:
+            model.load_state_dict(dict(folder.checkpoints.load(checkpoint).model))
+        except RuntimeError as error:
+            raise FolderError(f"the weights of {folder.path} do not fit its run.json: {error}") from error
+        model.eval().requires_grad_(False).to(pick_device(device), getattr(torch, precision))
+        self._engine = Engine(model, registry.logits_processors())
+
+    def artifacts(
+        self,
+        prompt: str | None,
+        to: str | None,
+        options: SamplingOptions,
+        creativity: Creativity | None,
+        reporter: Reporter,
+    ) -> list[Artifact[Any]]:
+        """``options.n`` artifacts of one prompt, drawn in one batch and decoded one by one."""
+        job = self._prepare(prompt, to, options, creativity)
+        payload_format = self._registry.payload_format(job.target)
+        artifacts = []
+        for drawn in self._draw(job, reporter):
+            payload = self._codec(job.target).decode([np.array([*job.begun, *drawn.tokens], dtype=np.int32)])[0]
+            if job.options.stop:
+                payload = _cut(payload, job.options.stop, len(prompt or ""))
+            settings = replace(job.options, seed=drawn.seed, n=1)
+            artifacts.append(Artifact(payload, job.target, job.prompt, drawn, settings, payload_format))
+        return artifacts
+
+    def stream(
+        self, prompt: str | None, to: str | None, options: SamplingOptions, creativity: Creativity | None
+    ) -> Iterator[str]:
+        """Pieces of one text, as soon as they are complete characters; together they are the artifact's payload.
+
+        Raises:
+            GenerationError: The target is not text.
+        """
+        job = self._prepare(prompt, to, replace(options, n=1), creativity)
+        if job.target != "text":
+            raise GenerationError(f"only text can be streamed, not {job.target}; generate it as a whole")
+        return self._stream(job)
+
+    def _stream(self, job: _Prepared) -> Iterator[str]:
+        decoder = StreamDecoder(self._codec("text"))
+        holder = _StopHolder(job.options.stop, len(job.prompt or "") if job.begun else 0)
+        yield from holder.feed("".join(decoder.feed(token) for token in job.begun))
+        for step in self._engine.steps(job.plan, job.options, job.seeds):
+            token = int(step.tokens[0])
+            if token == job.plan.stop_id:
+                break
+            yield from holder.feed(decoder.feed(token - job.plan.block[0]))
+            if holder.stopped:
+                return
+        yield from holder.feed(decoder.finish())
+        yield from holder.finish()
+
+    def _prepare(
+        self, prompt: str | None, to: str | None, options: SamplingOptions, creativity: Creativity | None
+    ) -> _Prepared:
+        target = pick_target(to, self._folder.manifest.modalities)
+        generator = self._registry.generator(target)
+        settled = settle(generator, options, creativity)
+        if settled.stop and target != "text":
+            raise GenerationError(f"--stop is for text, not for {target}; leave it out")
+        prompt, segments = self._segments(prompt, target)
+        context = GenerationContext(
+            self._codec(target).facts(),
+            self._sequences,
+            self._vocabulary.size,
+            self._config.context_length,
+            {name: (low, high) for name, (low, high) in self._folder.manifest.lengths.items()},
+        )
+        plan = generator.plan(Request(target, segments, settled), context)
+        begun = [int(token) for segment in segments if segment.role == "target" for token in segment.tokens]
+        return _Prepared(target, prompt, settled, generator, plan, begun)
+
+    def _segments(self, prompt: str | None, target: str) -> tuple[str | None, list[EncodedSegment]]:
+        """The prompt as it was learned: a condition, or the beginning of a text."""
+        conditional = target in self._folder.manifest.conditional
+        if prompt is not None and not conditional and target != "text":
+            raise GenerationError(
+                f"this run was trained on {target} without captions and cannot follow a prompt; "
+                "leave the prompt out, or train on captioned data"
+            )
+        if prompt is not None:
+            prompt = normalize_prompt(prompt) if conditional and target != "text" else normalize_text(prompt)
+        if not prompt:
+            return None, []
+        tokens = self._codec("text").encode([prompt])[0]
+        return prompt, [EncodedSegment("text", "condition" if conditional else "target", tokens)]
+
+    def _draw(self, job: _Prepared, reporter: Reporter) -> list[Drawn]:
+        rows = len(job.seeds)
+        tokens: list[list[int]] = [[] for _ in range(rows)]
+        logs: list[list[float]] = [[] for _ in range(rows)]
+        finished = [False] * rows
+        stopped = _StopTest(self._codec("text"), job.begun, job.options.stop) if job.options.stop else None
+        with reporter.task(f"generating {job.target}", job.plan.max_tokens, "token") as task:
+            for step in self._engine.steps(job.plan, job.options, job.seeds):
+                task.advance()
+                for row, (token, log) in enumerate(
+                    zip(step.tokens.tolist(), step.log_probabilities.tolist(), strict=True)
+                ):
+                    if finished[row]:
+                        continue
+                    if token == job.plan.stop_id:
+                        finished[row] = True
+                        continue
+                    tokens[row].append(token - job.plan.block[0])
+                    logs[row].append(log)
+                    finished[row] = stopped is not None and stopped(tokens[row])
+                if all(finished):
+                    break
+        exact = self._codec(job.target).facts().length
+        return [
+            Drawn(tokens[row], logs[row], seed, finished[row] or len(tokens[row]) == exact)
+            for row, seed in enumerate(job.seeds)
+        ]
+
+    def _codec(self, modality: str) -> Codec[Any]:
+        if modality not in self._codecs:
+            self._codecs[modality] = load_codec(self._folder.codec_folder(modality), self._registry)
+        return self._codecs[modality]
+
+
+class _StopTest:
+    """Whether a text being drawn contains a stop string."""
+
+    def __init__(self, codec: Codec[str], begun: Sequence[int], stops: Sequence[str]) -> None:
+        self._codec = codec
+        self._begun = len(codec.decode([np.array(begun, dtype=np.int32)])[0]) if begun else 0
+        self._prefix = list(begun)
+        self._stops = stops
+
+    def __call__(self, tokens: Sequence[int]) -> bool:
+        text = self._codec.decode([np.array([*self._prefix, *tokens], dtype=np.int32)])[0]
+        return any(stop in text[self._begun :] for stop in self._stops)
+
+
+def _cut(text: str, stops: Sequence[str], begun: int) -> str:
+    """The text up to the first stop string after its given beginning."""
+    places = [place for stop in stops if (place := text.find(stop, begun)) >= 0]
+    return text[: min(places)] if places else text
+
+
+class _StopHolder:
+    """Passes text on, holding back what may turn out to be the beginning of a stop string."""
+
+    def __init__(self, stops: Sequence[str], begun: int) -> None:
+        self._stops = stops
+        self._held = ""
+        self._skip = begun
+        self.stopped = False
+
+    def feed(self, text: str) -> Iterator[str]:
+        if self._skip:
+            given, text = text[: self._skip], text[self._skip :]
+            self._skip -= len(given)
+            yield given
+        self._held += text
+        places = [place for stop in self._stops if (place := self._held.find(stop)) >= 0]
+        if places:
+            self.stopped = True
+            safe = min(places)
+        else:
+            safe = len(self._held) - max((_overlap(self._held, stop) for stop in self._stops), default=0)
+        if safe:
+            yield self._held[:safe]
+        self._held = self._held[safe:]
+
+    def finish(self) -> Iterator[str]:
+        if self._held and not self.stopped:
+            yield self._held
+
+
+def _overlap(text: str, stop: str) -> int:
+    """Length of the longest end of the text that begins the stop string."""
+    return max((n for n in range(1, min(len(text), len(stop)) + 1) if text.endswith(stop[:n])), default=0)

@@ -1,0 +1,211 @@
+"""Codecs learned from the training part, and the token layers that they make of all parts."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from weft.codecs.bpe import ByteLevelBPE, default_vocab_size
+from weft.errors import FolderError, PluginError
+from weft.interfaces.codec import Codec, Tokens
+from weft.interfaces.payload import PayloadFormat
+from weft.interfaces.preparer import AnyPreparer, FittedCodec
+from weft.interfaces.progress import Reporter, Silent
+from weft.interfaces.samples import Sample
+from weft.interfaces.trainer import Fit
+from weft.plugins.registry import Registry
+from weft.storage.atomic import new_folder
+from weft.storage.codecs import load_codec, save_codec
+from weft.storage.corpus import CorpusFolder, Field, layer_name
+from weft.storage.payloads import LazySequence, PayloadStore, stored_samples
+from weft.storage.tables import PartRow
+from weft.storage.tokens import TokenLayer, TokenWriter
+
+BATCH = 64
+"""Payloads that are encoded at once: fixed, and cut by index, so that tokens never depend on how the work is done."""
+
+
+@dataclass(slots=True)
+class Encoded:
+    """Codecs and layers of a corpus that is being made.
+
+    Attributes:
+        codecs: Modality to what the manifest says of its codec.
+        layers: Field to its tokens.
+        layer_entries: What the manifest says of the layers.
+    """
+
+    codecs: dict[str, dict[str, Any]] = field(default_factory=dict)
+    layers: dict[Field, TokenLayer] = field(default_factory=dict)
+    layer_entries: list[dict[str, Any]] = field(default_factory=list)
+
+
+@dataclass(frozen=True, slots=True)
+class Material:
+    """What is encoded.
+
+    Attributes:
+        folder: The corpus folder in the making.
+        modality: Of the payloads.
+        store: The payloads.
+        parts: Their rows.
+        payload_format: Reads them.
+    """
+
+    folder: Path
+    modality: str
+    store: PayloadStore
+    parts: Sequence[PartRow]
+    payload_format: PayloadFormat[Any]
+
+    @property
+    def prompts(self) -> list[str | None]:
+        return [part.prompt for part in self.parts]
+
+    def samples(self, split: str | None = None) -> Sequence[Sample[Any]]:
+        """Parts on one side, or all, decoded on access."""
+        rows = [row for row, part in enumerate(self.parts) if split in (None, part.split)]
+        return stored_samples(self.store, self.prompts, self.payload_format, rows)
+
+
+def encode_corpus(
+    material: Material, preparer: AnyPreparer, fit: Fit, registry: Registry, reporter: Reporter
+) -> Encoded:
+    """Learn the codecs, write them and the token layers."""
+    encoded = Encoded()
+    fitted = preparer.fit_codec(material.samples("train"), material.samples("validation"), fit)
+    codec = _add_codec(encoded, material, material.modality, fitted, registry)
+    samples = material.samples()
+    payloads = LazySequence(len(samples), lambda i: samples[i].payload)
+    _add_layer(encoded, material, "payload", material.modality, codec, payloads, reporter)
+    prompts = material.prompts
+    if any(prompt is not None for prompt in prompts):
+        if material.modality != "text":
+            codec = _add_codec(encoded, material, "text", _prompt_codec(material.parts), registry)
+        _add_layer(encoded, material, "prompt", "text", codec, prompts, reporter)
+    return encoded
+
+
+def fit_text_codec(texts: Sequence[str], minimum: int = 0) -> ByteLevelBPE:
+    """Core's byte-level BPE on some texts, with a vocabulary that suits how much different text there is.
+
+    Args:
+        texts: What to learn from; may be lazy.
+        minimum: The least vocabulary to aim at.
+    """
+    different = {text for text in texts if len(text) < 1000}
+    long_bytes = sum(len(text.encode("utf-8")) for text in texts if len(text) >= 1000)
+    total = long_bytes + sum(len(text.encode("utf-8")) for text in different)
+    return ByteLevelBPE.fit(texts, max(minimum, default_vocab_size(total)))
+
+
+def write_layer(
+    folder: Path, codec: Codec[Any], payloads: Sequence[Any], reporter: Reporter, description: str
+) -> TokenLayer:
+    """Encode payloads into an existing, empty folder; ``None`` gives an empty run."""
+    with (
+        TokenWriter(folder, codec.vocab_size) as writer,
+        reporter.task(description, len(payloads), "sample") as task,
+    ):
+        for start in range(0, len(payloads), BATCH):
+            batch = payloads[start : start + BATCH]
+            for tokens in encode_batch(codec, batch):
+                writer.append(tokens)
+            task.advance(len(batch))
+    return TokenLayer.open(folder)
+
+
+def encode_batch(codec: Codec[Any], batch: Sequence[Any]) -> list[Tokens]:
+    """Ids of each payload; none for ``None``.
+
+    Raises:
+        PluginError: The codec gives back another number of sequences.
+    """
+    present = [payload for payload in batch if payload is not None]
+    encoded = codec.encode(present) if present else []
+    if len(encoded) != len(present):
+        raise PluginError(f"the codec {codec.name!r} gives {len(encoded)} sequences for {len(present)} payloads")
+    sequences = iter(encoded)
+    return [np.empty(0, np.int32) if payload is None else next(sequences) for payload in batch]
+
+
+def ensure_layer(
+    corpus: CorpusFolder, field: Field, codec: Codec[Any], codec_hash: str, registry: Registry
+) -> TokenLayer:
+    """Tokens of a corpus under a codec that need not be its own.
+
+    They are kept in the corpus folder for the next time, where that can be written to.
+
+    Raises:
+        FolderError: The corpus is damaged.
+        PluginError: The plugin that reads its payloads is missing.
+    """
+    if corpus.has_layer(field, codec_hash):
+        return corpus.layer(field, codec_hash)
+    values: Sequence[Any] = corpus.prompts
+    if field == "payload":
+        samples = corpus.samples(registry.payload_format(corpus.modality))
+        values = LazySequence(len(samples), lambda i: samples[i].payload)
+    try:
+        with new_folder(corpus.layer_folder(field, codec_hash)) as folder:
+            write_layer(folder, codec, values, Silent(), f"encoding {field}s")
+    except FolderError:
+        # The folder may be read-only, or another process may have been faster.
+        if not corpus.has_layer(field, codec_hash):
+            return _layer_in_memory(codec, values)
+    return corpus.layer(field, codec_hash)
+
+
+def _layer_in_memory(codec: Codec[Any], values: Sequence[Any]) -> TokenLayer:
+    batches = (values[start : start + BATCH] for start in range(0, len(values), BATCH))
+    return TokenLayer.from_arrays(
+        (tokens for batch in batches for tokens in encode_batch(codec, batch)), codec.vocab_size
+    )
+
+
+def _prompt_codec(parts: Sequence[PartRow]) -> FittedCodec[str]:
+    texts = [part.prompt for part in parts if part.prompt is not None and part.split == "train"]
+    return FittedCodec(fit_text_codec(texts))
+
+
+def _add_codec(
+    encoded: Encoded, material: Material, modality: str, fitted: FittedCodec[Any], registry: Registry
+) -> Codec[Any]:
+    """Write a codec and read it back, so that tokens come from what is on disk and nothing else."""
+    name = fitted.codec.name
+    if name not in registry.codec_names:
+        raise PluginError(f"the codec {name!r} of {modality} is not registered; name it in Modality.codecs")
+    folder = material.folder / "codecs" / modality
+    digest = save_codec(fitted.codec, folder)
+    codec = load_codec(folder, registry)
+    encoded.codecs[modality] = {
+        "name": name,
+        "sha256": digest,
+        "vocab_size": codec.vocab_size,
+        "quality": {key: float(value) for key, value in fitted.quality.items()},
+    }
+    return codec
+
+
+def _add_layer(
+    encoded: Encoded,
+    material: Material,
+    field: Field,
+    modality: str,
+    codec: Codec[Any],
+    values: Sequence[Any],
+    reporter: Reporter,
+) -> None:
+    digest = encoded.codecs[modality]["sha256"]
+    name = layer_name(field, digest)
+    folder = material.folder / name
+    folder.mkdir(parents=True)
+    layer = write_layer(folder, codec, values, reporter, f"encoding {field}s")
+    encoded.layers[field] = layer
+    encoded.layer_entries.append(
+        {"name": name, "field": field, "modality": modality, "codec": digest, "tokens": layer.total}
+    )

@@ -1,0 +1,127 @@
+"""Checkpoints: weights, optimizer state and position, each folder complete before it is named.
+
+checkpoints/
+  step-00000120/    model.safetensors, optimizer.safetensors (absent where only the weights are kept), state.json
+  pointers.json     {"last": "step-00000120", "best": "step-00000100"}
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Literal, TypeAlias
+
+from weft.errors import FolderError
+from weft.storage.atomic import write_bytes, write_json
+from weft.storage.hashing import hash_file
+
+Tensors: TypeAlias = "Mapping[str, Any]"
+Which = Literal["last", "best"]
+
+
+@dataclass(frozen=True, slots=True)
+class TrainingState:
+    """All that a run needs to go on exactly where it was.
+
+    Attributes:
+        step: Optimizer steps done.
+        model: Weights by name (torch tensors).
+        optimizer: Optimizer state by name (torch tensors); empty where only weights were kept.
+        notes: JSON-able figures (the best held-out loss so far, ...).
+    """
+
+    step: int
+    model: Tensors
+    optimizer: Tensors
+    notes: Mapping[str, Any] = field(default_factory=dict)
+
+
+class CheckpointStore:
+    """The ``checkpoints`` folder of a run."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+
+    def save(self, state: TrainingState, *, best: bool) -> None:
+        """Write a checkpoint, make it the last (and the best), then drop what nothing points to."""
+        from safetensors.torch import save
+
+        name = f"step-{state.step:08d}"
+        self.folder.mkdir(exist_ok=True)
+        temporary = self.folder / f".{name}.partial"
+        shutil.rmtree(temporary, ignore_errors=True)
+        temporary.mkdir()
+        write_bytes(temporary / "model.safetensors", save(dict(state.model)))
+        write_bytes(temporary / "optimizer.safetensors", save(dict(state.optimizer)))
+        write_json(temporary / "state.json", {"step": state.step, "notes": state.notes})
+        target = self.folder / name
+        if target.exists():
+            shutil.rmtree(target)
+        os.replace(temporary, target)
+        pointers = {"last": name, "best": name if best else self.pointers().get("best", name)}
+        write_json(self.folder / "pointers.json", pointers)
+        self._prune(pointers)
+
+    def load(self, which: Which) -> TrainingState:
+        """Read a checkpoint back.
+
+        Raises:
+            FolderError: There is none, or it is damaged.
+        """
+        from safetensors.torch import load_file
+
+        folder = self.path(which)
+        try:
+            state = json.loads((folder / "state.json").read_text(encoding="utf-8"))
+            optimizer = folder / "optimizer.safetensors"
+            return TrainingState(
+                int(state["step"]),
+                load_file(folder / "model.safetensors"),
+                load_file(optimizer) if optimizer.exists() else {},
+                state["notes"],
+            )
+        except Exception as error:
+            raise FolderError(f"checkpoint {folder} is damaged ({error}); train again or restore the file") from error
+
+    def pointers(self) -> dict[str, str]:
+        """``last`` and ``best`` to folder names; empty before the first checkpoint."""
+        try:
+            text = (self.folder / "pointers.json").read_text(encoding="utf-8")
+        except FileNotFoundError:
+            return {}
+        try:
+            return {str(k): str(v) for k, v in json.loads(text).items()}
+        except (ValueError, AttributeError) as error:
+            raise FolderError(f"{self.folder / 'pointers.json'} is damaged: {error}") from error
+
+    def path(self, which: Which) -> Path:
+        """Folder of a checkpoint.
+
+        Raises:
+            FolderError: The run has none yet.
+        """
+        name = self.pointers().get(which)
+        if name is None:
+            raise FolderError(f"{self.folder.parent} has no checkpoint yet; train it, or go on with --resume")
+        return self.folder / name
+
+    def step(self, which: Which) -> int:
+        return int(self.path(which).name.removeprefix("step-"))
+
+    def weights_sha256(self, which: Which) -> str:
+        path = self.path(which) / "model.safetensors"
+        if not path.exists():
+            raise FolderError(f"checkpoint {path.parent} is incomplete: {path.name} is missing")
+        return hash_file(path)
+
+    def _prune(self, pointers: Mapping[str, str]) -> None:
+        """Keep the last whole and of the best its weights."""
+        for folder in self.folder.iterdir():
+            if folder.is_dir() and folder.name not in pointers.values():
+                shutil.rmtree(folder)
+        if pointers["best"] != pointers["last"]:
+            (self.folder / pointers["best"] / "optimizer.safetensors").unlink(missing_ok=True)

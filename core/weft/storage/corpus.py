@@ -1,0 +1,233 @@
+"""The corpus folder: cleaned samples, their tokens, and what became of everything that was offered.
+
+corpus.json        manifest
+payloads.parquet   the cleaned payloads, one row a part of a kept sample
+samples.parquet    item, sample, part, split, prompt and hash of the same rows, in the same order
+verdicts.parquet   one row for every item and every sample: kept, read or rejected, where and why
+codecs/MODALITY/   what made the tokens
+tokens/FIELD-HASH/ token layers: field ``payload`` or ``prompt``, by the first digits of the codec's hash
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from functools import cached_property
+from pathlib import Path, PurePosixPath
+from typing import Any, Literal, Self
+
+import numpy as np
+import numpy.typing as npt
+
+from weft.errors import FolderError
+from weft.interfaces.codec import Codec
+from weft.interfaces.payload import PayloadFormat
+from weft.interfaces.samples import P, Sample, Split
+from weft.plugins.registry import Registry
+from weft.storage.codecs import load_codec
+from weft.storage.hashing import hash_bytes, hash_file, hash_json
+from weft.storage.payloads import PayloadStore, stored_samples
+from weft.storage.schema import read_manifest
+from weft.storage.tables import PARTS, VERDICTS, PartRow, read_table
+from weft.storage.tokens import TokenLayer
+
+SCHEMA = 1
+MANIFEST = "corpus.json"
+PAYLOADS = "payloads.parquet"
+SAMPLES = "samples.parquet"
+VERDICTS_FILE = "verdicts.parquet"
+
+Field = Literal["payload", "prompt"]
+
+_REQUIRED: Mapping[str, type | tuple[type, ...]] = {
+    "modality": str,
+    "sources": list,
+    "options": dict,
+    "seed": int,
+    "counts": dict,
+    "codecs": dict,
+    "layers": list,
+    "tokens": int,
+    "text_bytes": int,
+    "sha256": str,
+    "files": dict,
+}
+_NAME = re.compile(r"[a-z][a-z0-9_]*")
+
+
+class CorpusFolder:
+    """A corpus on disk; make one with :meth:`open`."""
+
+    def __init__(self, path: Path, manifest: Mapping[str, Any]) -> None:
+        self.path = path
+        self.manifest = manifest
+
+    @classmethod
+    def open(cls, path: Path) -> Self:
+        """Open a folder that ``weft prepare`` made.
+
+        Raises:
+            FolderError: It is missing, incomplete, damaged or of a newer schema.
+        """
+        manifest = read_manifest(path, "corpus", SCHEMA)
+        _check_manifest(path / MANIFEST, manifest)
+        for name in manifest["files"]:
+            if not (path / name).is_file():
+                raise FolderError(
+                    f"{path} is incomplete: {name} is missing; copy the whole folder, or prepare it again"
+                )
+        return cls(path, manifest)
+
+    @property
+    def modality(self) -> str:
+        return str(self.manifest["modality"])
+
+    @property
+    def sha256(self) -> str:
+        """Hash of the content: equal for equal sources, options and seed, wherever the folder lies."""
+        return str(self.manifest["sha256"])
+
+    @cached_property
+    def splits(self) -> npt.NDArray[np.str_]:
+        """``train`` or ``validation`` for each part, shape ``(parts,)``."""
+        return np.asarray(self._parts.column("split").to_pylist(), dtype=np.str_)
+
+    @cached_property
+    def prompts(self) -> list[str | None]:
+        """The prompt of each part; ``None`` for a part without one."""
+        return list(self._parts.column("prompt").to_pylist())
+
+    @property
+    def has_prompts(self) -> bool:
+        return any(prompt is not None for prompt in self.prompts)
+
+    def __len__(self) -> int:
+        """Number of parts."""
+        return int(self._parts.num_rows)
+
+    def rows(self, split: Split | None = None) -> npt.NDArray[np.int64]:
+        """Indices of the parts on one side of the split, or of all."""
+        return np.arange(len(self)) if split is None else np.flatnonzero(self.splits == split)
+
+    def samples(self, payload_format: PayloadFormat[P], split: Split | None = None) -> Sequence[Sample[P]]:
+        """The parts on one side of the split, or all, decoded on access."""
+        return stored_samples(self._payloads, self.prompts, payload_format, self.rows(split).tolist())
+
+    def verdicts(self) -> list[dict[str, Any]]:
+        """What became of every item and sample, as written (:class:`weft.storage.tables.VerdictRow`)."""
+        return list(read_table(self.path / VERDICTS_FILE, VERDICTS).to_pylist())
+
+    def codec_folder(self, modality: str) -> Path:
+        """Folder of the codec of a modality: the corpus's own, or ``text`` where there are prompts."""
+        self._codec_entry(modality)
+        return self.path / "codecs" / modality
+
+    def codec_hash(self, modality: str) -> str:
+        return str(self._codec_entry(modality)["sha256"])
+
+    def codec(self, modality: str, registry: Registry) -> Codec[Any]:
+        """Load the codec of a modality.
+
+        Raises:
+            FolderError: The corpus has none, or it is damaged.
+            PluginError: The plugin that provides it is missing.
+        """
+        return load_codec(self.codec_folder(modality), registry)
+
+    def layer_folder(self, field: Field, codec_hash: str) -> Path:
+        """Where the tokens of a field under a codec are, or would be."""
+        return self.path / layer_name(field, codec_hash)
+
+    def has_layer(self, field: Field, codec_hash: str) -> bool:
+        return (self.layer_folder(field, codec_hash) / "offsets.npy").is_file()
+
+    def layer(self, field: Field, codec_hash: str) -> TokenLayer:
+        """Tokens of each part's payload or prompt; an empty run where a part has no prompt.
+
+        Raises:
+            FolderError: There is no such layer, or it is damaged.
+        """
+        if not self.has_layer(field, codec_hash):
+            raise FolderError(f"{self.path} has no {field} tokens of the codec {codec_hash[:12]}; prepare it again")
+        layer = TokenLayer.open(self.layer_folder(field, codec_hash))
+        if len(layer) != len(self):
+            raise FolderError(
+                f"{self.layer_folder(field, codec_hash)} is damaged: it has {len(layer)} parts, the corpus {len(self)}"
+            )
+        return layer
+
+    def verify(self) -> None:
+        """Compare every file with the hash in the manifest.
+
+        Raises:
+            FolderError: A file is missing or has changed.
+        """
+        for name, expected in self.manifest["files"].items():
+            path = self.path / name
+            if not path.is_file() or hash_file(path) != expected:
+                raise FolderError(f"{path} is damaged: it is not what was prepared; copy it again or prepare anew")
+
+    @cached_property
+    def _parts(self) -> Any:
+        return read_table(self.path / SAMPLES, PARTS)
+
+    @cached_property
+    def _payloads(self) -> PayloadStore:
+        store = PayloadStore(self.path / PAYLOADS)
+        if len(store) != len(self):
+            raise FolderError(f"{self.path} is damaged: {PAYLOADS} has {len(store)} rows, {SAMPLES} {len(self)}")
+        return store
+
+    def _codec_entry(self, modality: str) -> Mapping[str, Any]:
+        codecs: Mapping[str, Mapping[str, Any]] = self.manifest["codecs"]
+        if modality not in codecs:
+            raise FolderError(f"{self.path} has no {modality} codec (it has: {', '.join(codecs)})")
+        return codecs[modality]
+
+
+def layer_name(field: Field, codec_hash: str) -> str:
+    """Name of a token layer inside a corpus, ``/``-separated."""
+    return f"tokens/{field}-{codec_hash[:12]}"
+
+
+def content_hash(
+    modality: str,
+    parts: Sequence[PartRow],
+    options: Mapping[str, Any],
+    codecs: Mapping[str, str],
+    layers: Mapping[str, TokenLayer],
+) -> str:
+    """What identifies a corpus: its content, and neither file formats, places nor times.
+
+    Args:
+        modality: Of the payloads.
+        parts: In the order in which they are stored.
+        options: Resolved, JSON-able.
+        codecs: Modality to codec hash.
+        layers: Field to tokens.
+    """
+    tokens = {
+        field: hash_json([hash_bytes(ids.astype("<u4").tobytes()) for ids in layer]) for field, layer in layers.items()
+    }
+    content = [[part.sha256, part.split, part.prompt] for part in parts]
+    return hash_json([modality, hash_json(content), options, dict(codecs), tokens])
+
+
+def file_hashes(folder: Path) -> dict[str, str]:
+    """Relative name to hash of everything in an unfinished corpus but its manifest."""
+    files = {path.relative_to(folder).as_posix(): path for path in folder.rglob("*") if path.is_file()}
+    return {name: hash_file(path) for name, path in sorted(files.items()) if name != MANIFEST}
+
+
+def _check_manifest(path: Path, manifest: Mapping[str, Any]) -> None:
+    for name, kind in _REQUIRED.items():
+        if not isinstance(manifest.get(name), kind):
+            raise FolderError(f"{path} is damaged: {name!r} is missing or has the wrong type; prepare the corpus again")
+    codecs = manifest["codecs"]
+    names_fit = all(_NAME.fullmatch(name) for name in (manifest["modality"], *codecs))
+    entries_fit = all(isinstance(entry, dict) and isinstance(entry.get("sha256"), str) for entry in codecs.values())
+    if not names_fit or not entries_fit or manifest["modality"] not in codecs:
+        raise FolderError(f"{path} is damaged: its codecs are not listed properly; prepare the corpus again")
+    for name in manifest["files"]:
+        if PurePosixPath(name).is_absolute() or ".." in PurePosixPath(name).parts:
+            raise FolderError(f"{path} is damaged: it lists the file {name!r}, which is outside of the folder")

@@ -1,0 +1,104 @@
+"""The run folder: everything that ``generate`` and ``--resume`` need, in one place.
+
+run.json          what was decided before step 0: settings, model shape, vocabulary, corpora; never changed after
+codecs/NAME/      the codec of each modality
+checkpoints/      see weft.storage.checkpoints
+metrics.jsonl     one object a logged step
+"""
+
+from __future__ import annotations
+
+import json
+import shutil
+from collections.abc import Iterator, Mapping
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any, Self
+
+from weft.errors import FolderError
+from weft.storage.atomic import new_folder, write_json, write_text
+from weft.storage.checkpoints import CheckpointStore
+from weft.storage.schema import read_manifest
+
+SCHEMA = 1
+
+
+@dataclass(frozen=True, slots=True)
+class RunManifest:
+    """What ``run.json`` holds besides its kind and schema.
+
+    Attributes:
+        settings: Resolved training settings.
+        model: Shape of the backbone.
+        vocabulary: The id table.
+        modalities: What the run can generate.
+        lengths: ``[shortest, longest]`` target in tokens, by modality.
+        corpora: Name, modality and content hash of what it was trained on.
+        conditional: Modalities whose targets had prompts.
+        codecs: Codec hash by modality.
+        weft: Version that wrote it.
+    """
+
+    settings: Mapping[str, Any]
+    model: Mapping[str, Any]
+    vocabulary: Mapping[str, Any]
+    modalities: list[str]
+    lengths: Mapping[str, list[int]]
+    corpora: list[Mapping[str, Any]]
+    conditional: list[str]
+    codecs: Mapping[str, str]
+    weft: str
+
+
+class RunFolder:
+    """A run on disk."""
+
+    def __init__(self, path: Path, manifest: RunManifest) -> None:
+        self.path = path
+        self.manifest = manifest
+        self.checkpoints = CheckpointStore(path / "checkpoints")
+
+    @classmethod
+    def create(cls, path: Path, manifest: RunManifest, codecs: Mapping[str, Path], *, force: bool) -> Self:
+        """Make a run folder with its codecs copied in; complete before it has its name.
+
+        Raises:
+            FolderError: Something else is at ``path``.
+        """
+        with new_folder(path, force=force) as temporary:
+            for modality, source in codecs.items():
+                shutil.copytree(source, temporary / "codecs" / modality)
+            write_json(temporary / "run.json", {"kind": "run", "schema": SCHEMA, **asdict(manifest)})
+        return cls(path, manifest)
+
+    @classmethod
+    def open(cls, path: Path) -> Self:
+        """Raises :class:`weft.FolderError` for anything but a readable run folder."""
+        values = read_manifest(path, "run", SCHEMA)
+        try:
+            manifest = RunManifest(**{name: values[name] for name in RunManifest.__dataclass_fields__})
+        except KeyError as error:
+            raise FolderError(f"{path / 'run.json'} is damaged: it lacks {error}") from error
+        return cls(path, manifest)
+
+    def codec_folder(self, modality: str) -> Path:
+        return self.path / "codecs" / modality
+
+    @property
+    def metrics_path(self) -> Path:
+        return self.path / "metrics.jsonl"
+
+    def metrics(self) -> Iterator[dict[str, Any]]:
+        """What was logged, in order; an incomplete last line (a killed process) is left out."""
+        if not self.metrics_path.exists():
+            return
+        for line in self.metrics_path.read_text(encoding="utf-8").splitlines():
+            try:
+                yield json.loads(line)
+            except ValueError:
+                return
+
+    def forget_metrics_after(self, step: int) -> None:
+        """Drop what was logged after a step that training goes back to."""
+        kept = [json.dumps(row) + "\n" for row in self.metrics() if row["step"] <= step]
+        write_text(self.metrics_path, "".join(kept))

@@ -1,0 +1,70 @@
+"""Manifests: which kind of folder it is, which version wrote it, and how older ones are read."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+from weft.errors import FolderError
+
+Migration = Callable[[dict[str, Any]], dict[str, Any]]
+
+MIGRATIONS: Mapping[str, Mapping[int, Migration]] = {"corpus": {}, "run": {}, "codec": {}}
+"""Kind to (schema version to the function that turns a manifest of that version into one of the next)."""
+
+MADE_BY = {"corpus": "weft prepare", "run": "weft train"}
+
+
+def read_manifest(
+    folder: Path, kind: str, schema: int, migrations: Mapping[str, Mapping[int, Migration]] = MIGRATIONS
+) -> dict[str, Any]:
+    """Read ``<kind>.json`` of a folder, migrated to the newest schema.
+
+    Args:
+        folder: A corpus, a run or a codec.
+        kind: ``corpus``, ``run`` or ``codec``.
+        schema: The newest version that this Weft knows.
+        migrations: How older versions become newer ones.
+
+    Raises:
+        FolderError: The folder is missing, of another kind, damaged, or of a newer schema.
+    """
+    path = folder / f"{kind}.json"
+    hint = f"; give a folder made by `{MADE_BY[kind]}`" if kind in MADE_BY else ""
+    if not folder.is_dir():
+        raise FolderError(f"{folder} does not exist or is no folder{hint}")
+    if not path.is_file():
+        raise FolderError(f"{folder} is not a complete {kind}: it has no {path.name}{hint}")
+    manifest = _parse(path)
+    if manifest.get("kind", kind) != kind:
+        raise FolderError(f"{path} is damaged: it says that it is of kind {manifest['kind']!r}")
+    return _migrate(path, manifest, kind, schema, migrations.get(kind, {}))
+
+
+def _parse(path: Path) -> dict[str, Any]:
+    try:
+        manifest = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError, RecursionError) as error:
+        raise FolderError(f"{path} is damaged ({error}); make the folder again or restore the file") from error
+    if not isinstance(manifest, dict):
+        raise FolderError(f"{path} is damaged: it holds no JSON object; make the folder again or restore the file")
+    return manifest
+
+
+def _migrate(
+    path: Path, manifest: dict[str, Any], kind: str, schema: int, migrations: Mapping[int, Migration]
+) -> dict[str, Any]:
+    found = manifest.get("schema")
+    if not isinstance(found, int) or isinstance(found, bool) or found < 1:
+        raise FolderError(f"{path} is damaged: its schema is {found!r}, not a version number")
+    if found > schema:
+        raise FolderError(
+            f"{path} was written by a newer Weft (schema {found}; this one reads up to {schema}); upgrade weft"
+        )
+    for version in range(found, schema):
+        if version not in migrations:
+            raise FolderError(f"{path} is of schema {version}, which this Weft no longer reads; make the {kind} again")
+        manifest = {**migrations[version](manifest), "schema": version + 1}
+    return manifest

@@ -1,0 +1,117 @@
+"""What a corpus or a run is, as one JSON-able object: the documented output of ``weft inspect --json``."""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Mapping
+from typing import Any
+
+from weft.errors import FolderError
+from weft.storage.checkpoints import Which
+from weft.storage.corpus import CorpusFolder
+from weft.storage.run import RunFolder
+
+EXAMPLES = 2
+"""Rejections that are shown of each reason."""
+
+
+def corpus_summary(corpus: CorpusFolder) -> dict[str, Any]:
+    """Counts, rejections by reason with examples, codecs, tokens and content hash."""
+    manifest, counts = corpus.manifest, corpus.manifest["counts"]
+    return {
+        "kind": "corpus",
+        "modalities": [corpus.modality],
+        "sources": manifest["sources"],
+        "items": counts["items"],
+        "items_read": counts["items_read"],
+        "items_rejected": counts["items_rejected"],
+        "samples": counts["samples"],
+        "kept": counts["kept"],
+        "rejected": counts["rejected"],
+        "examples": rejection_examples(corpus),
+        "table_rows": counts["table_rows"],
+        "parts": {"train": counts["train"], "validation": counts["validation"]},
+        "held_out": manifest["held_out"],
+        "prompts": corpus.has_prompts,
+        "options": manifest["options"],
+        "seed": manifest["seed"],
+        "codecs": manifest["codecs"],
+        "tokens": manifest["tokens"],
+        "text_bytes": manifest["text_bytes"],
+        "sha256": corpus.sha256,
+    }
+
+
+def rejection_examples(corpus: CorpusFolder, count: int = EXAMPLES) -> list[dict[str, Any]]:
+    """The first few rejections of each reason, items before samples."""
+    seen: dict[tuple[bool, str], list[dict[str, Any]]] = {}
+    for row in corpus.verdicts():
+        if row["verdict"] == "rejected":
+            seen.setdefault((row["sample"] is not None, row["reason"]), []).append(row)
+    return [
+        {name: row[name] for name in ("reason", "item", "sample", "detail") if row[name] is not None}
+        for key in sorted(seen)
+        for row in seen[key][:count]
+    ]
+
+
+def run_summary(run: RunFolder) -> dict[str, Any]:
+    """Parameters, steps, held-out figures and hashes of weights.
+
+    ``step`` and ``weights_sha256`` are of the last weights; ``validation`` is of the best, which ``generate`` uses. A
+    run without a checkpoint yet is at step 0 and has neither weights nor figures.
+    """
+    manifest = run.manifest
+    begun = bool(run.checkpoints.pointers())
+    checkpoints = {which: _checkpoint(run, which) for which in _BOTH} if begun else {}
+    return {
+        "kind": "run",
+        "modalities": manifest.modalities,
+        "conditional": manifest.conditional,
+        "parameters": _parameters(run) if begun else None,
+        "step": checkpoints["last"]["step"] if begun else 0,
+        "weights_sha256": checkpoints["last"]["weights_sha256"] if begun else None,
+        "validation": _validation(run) if begun else {},
+        "generate_uses": "best" if begun else None,
+        "checkpoints": checkpoints,
+        "settings": dict(manifest.settings),
+        "model": dict(manifest.model),
+        "corpora": [dict(corpus) for corpus in manifest.corpora],
+        "codecs": dict(manifest.codecs),
+        "weft": manifest.weft,
+    }
+
+
+_BOTH: tuple[Which, Which] = ("last", "best")
+
+
+def _checkpoint(run: RunFolder, which: Which) -> dict[str, Any]:
+    return {"step": run.checkpoints.step(which), "weights_sha256": run.checkpoints.weights_sha256(which)}
+
+
+def _parameters(run: RunFolder) -> int:
+    """Numbers in the weights file, read from its header alone."""
+    from safetensors import SafetensorError, safe_open
+
+    path = run.checkpoints.path("last") / "model.safetensors"
+    try:
+        with safe_open(path, framework="numpy") as file:
+            return sum(math.prod(file.get_slice(name).get_shape()) for name in file.keys())  # noqa: SIM118
+    except (OSError, SafetensorError) as error:
+        raise FolderError(f"{path} is damaged ({error}); train again or restore the file") from error
+
+
+def _validation(run: RunFolder) -> dict[str, dict[str, float]]:
+    """Held-out figures of the best weights, by modality; empty where nothing was held out."""
+    path = run.checkpoints.path("best") / "state.json"
+    try:
+        best: Mapping[str, Any] = json.loads(path.read_text(encoding="utf-8"))["notes"].get("best") or {}
+    except (OSError, ValueError, KeyError, AttributeError, TypeError) as error:
+        raise FolderError(f"{path} is damaged ({error}); train again or restore the file") from error
+    figures: dict[str, dict[str, float]] = {}
+    for name, value in best.items():
+        modality, slash, metric = name.partition("/")
+        if slash:
+            figures.setdefault(modality, {})[metric] = float(value)
+    return figures

@@ -1,0 +1,231 @@
+"""Token layers as training rows."""
+
+from __future__ import annotations
+
+from bisect import bisect_right
+from collections.abc import Sequence
+from dataclasses import dataclass
+from itertools import accumulate
+
+import numpy as np
+import numpy.typing as npt
+
+from weft.interfaces.codec import Tokens
+from weft.interfaces.segments import EncodedSegment, SequenceBuilder, TokenSequence
+from weft.interfaces.trainer import Dataset
+
+CONDITION_DROP = 0.1
+"""Share of conditions left out in training, so that classifier-free guidance (arXiv:2207.12598) works."""
+
+
+@dataclass(frozen=True, slots=True)
+class TokenSource:
+    """What training needs of one corpus.
+
+    Attributes:
+        modality: Of its payloads.
+        payloads: Tokens of each part, in the payload codec's ids.
+        prompts: Tokens of each part's prompt in the text codec's ids, ``None`` where a part has none.
+        held_out: Which parts belong to validation.
+    """
+
+    modality: str
+    payloads: Sequence[Tokens]
+    prompts: Sequence[Tokens | None]
+    held_out: npt.NDArray[np.bool_]
+
+    @property
+    def is_stream(self) -> bool:
+        """Whether its documents are read as one long text, cut into windows."""
+        return self.modality == "text" and all(prompt is None for prompt in self.prompts)
+
+    def target_lengths(self) -> tuple[int, int]:
+        """``(shortest, longest)`` payload in tokens."""
+        lengths = [len(tokens) for tokens in self.payloads]
+        return min(lengths), max(lengths)
+
+    def segments(self, index: int, *, conditional: bool) -> list[EncodedSegment]:
+        """The document of a part."""
+        target = EncodedSegment(self.modality, "target", self.payloads[index])
+        prompt = self.prompts[index]
+        if prompt is None or not conditional:
+            return [target]
+        return [EncodedSegment("text", "condition", prompt), target]
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """One training example: at most ``context_length + 1`` consecutive ids of a document or a stream.
+
+    Attributes:
+        ids: int64, shape ``(length,)``.
+        learned: bool, same shape: whether the loss counts the prediction of this id.
+        modality: Of the target.
+    """
+
+    ids: npt.NDArray[np.int64]
+    learned: npt.NDArray[np.bool_]
+    modality: str
+
+
+class DocumentRows(Dataset[Row]):
+    """Whole documents; one that is longer than the context gives several rows.
+
+    Args:
+        source: The corpus.
+        parts: Which of its parts.
+        sequences: From segments to ids.
+        context_length: Of the model.
+        seed: Of the dropping of conditions; ``None`` drops none.
+    """
+
+    def __init__(
+        self,
+        source: TokenSource,
+        parts: npt.NDArray[np.int64],
+        sequences: SequenceBuilder,
+        context_length: int,
+        seed: int | None,
+    ) -> None:
+        self._source = source
+        self._sequences = sequences
+        self._context = context_length
+        self._seed = seed
+        self._rows = [
+            (int(part), start)
+            for part in parts
+            for start in range(0, self._whole_length(int(part)) - 1, context_length)
+        ]
+
+    def __len__(self) -> int:
+        return len(self._rows)
+
+    def draw(self, index: int, epoch: int) -> Row:
+        part, start = self._rows[index]
+        keep = self._seed is None or np.random.default_rng([self._seed, epoch, index]).random() >= CONDITION_DROP
+        whole = self._sequences.closed(self._source.segments(part, conditional=keep))
+        end = start + self._context + 1
+        if start >= len(whole.ids) - 1:  # the dropped condition made the document shorter than this window begins
+            start = max(0, len(whole.ids) - self._context - 1)
+        return Row(whole.ids[start:end], whole.learned[start:end], self._source.modality)
+
+    def _whole_length(self, part: int) -> int:
+        prompt = self._source.prompts[part]
+        return len(self._source.payloads[part]) + 2 + (0 if prompt is None else len(prompt) + 1)
+
+
+class StreamRows(Dataset[Row]):
+    """Unconditional text, end to end, in windows; in training the windows begin elsewhere every epoch.
+
+    Args:
+        source: The corpus.
+        parts: Which of its parts.
+        sequences: From segments to ids.
+        context_length: Of the model.
+        seed: Of where an epoch's windows begin; ``None`` begins at the beginning.
+    """
+
+    def __init__(
+        self,
+        source: TokenSource,
+        parts: npt.NDArray[np.int64],
+        sequences: SequenceBuilder,
+        context_length: int,
+        seed: int | None,
+    ) -> None:
+        self._source = source
+        self._parts = parts
+        self._sequences = sequences
+        self._seed = seed
+        lengths = (len(source.payloads[int(part)]) + 2 for part in parts)
+        self._starts = list(accumulate(lengths, initial=0))
+        self._length = self._starts[-1]
+        self._window = min(context_length, max(1, self._length - 1))
+
+    def __len__(self) -> int:
+        return max(0, -(-(self._length - 1) // self._window))
+
+    def draw(self, index: int, epoch: int) -> Row:
+        start = index * self._window
+        if self._seed is None:
+            return self._row(self._ids(start, min(start + self._window + 1, self._length)))
+        start += int(np.random.default_rng([self._seed, epoch]).integers(self._length))
+        start %= self._length
+        end = start + self._window + 1
+        if end <= self._length:
+            return self._row(self._ids(start, end))
+        head, tail = self._ids(start, self._length), self._ids(0, end - self._length)
+        return self._row(
+            TokenSequence(np.concatenate([head.ids, tail.ids]), np.concatenate([head.learned, tail.learned]))
+        )
+
+    def _row(self, window: TokenSequence) -> Row:
+        return Row(window.ids, window.learned, self._source.modality)
+
+    def _ids(self, start: int, end: int) -> TokenSequence:
+        """Ids of the stream from ``start`` to ``end``, out of the one or more documents that they lie in."""
+        ids: list[npt.NDArray[np.int64]] = []
+        learned: list[npt.NDArray[np.bool_]] = []
+        place = bisect_right(self._starts, start) - 1
+        while start < end:
+            document = self._sequences.closed(self._source.segments(int(self._parts[place]), conditional=False))
+            offset = start - self._starts[place]
+            taken = document.ids[offset : offset + end - start]
+            ids.append(taken)
+            learned.append(document.learned[offset : offset + end - start])
+            start += len(taken)
+            place += 1
+        return TokenSequence(np.concatenate(ids), np.concatenate(learned))
+
+
+class Rows(Dataset[Row]):
+    """Several datasets as one, each row equally often."""
+
+    def __init__(self, parts: Sequence[Dataset[Row]]) -> None:
+        self._parts = [part for part in parts if len(part)]
+        self._ends = list(accumulate(len(part) for part in self._parts))
+
+    def __len__(self) -> int:
+        return self._ends[-1] if self._ends else 0
+
+    def draw(self, index: int, epoch: int) -> Row:
+        which = bisect_right(self._ends, index)
+        return self._parts[which].draw(index - (self._ends[which - 1] if which else 0), epoch)
+
+
+class Spread(Dataset[Row]):
+    """Evenly spaced rows of a dataset, at most ``count``."""
+
+    def __init__(self, rows: Dataset[Row], count: int) -> None:
+        self._rows = rows
+        self._indices = np.unique(np.linspace(0, len(rows) - 1, min(count, len(rows))).round().astype(int))
+
+    def __len__(self) -> int:
+        return len(self._indices)
+
+    def draw(self, index: int, epoch: int) -> Row:
+        return self._rows.draw(int(self._indices[index]), epoch)
+
+
+def rows_of(
+    sources: Sequence[TokenSource],
+    sequences: SequenceBuilder,
+    context_length: int,
+    *,
+    held_out: bool,
+    seed: int | None,
+) -> Rows:
+    """The training or the validation rows of some corpora."""
+    parts: list[Dataset[Row]] = []
+    for source in sources:
+        chosen = np.flatnonzero(source.held_out == held_out)
+        kind = StreamRows if source.is_stream else DocumentRows
+        if len(chosen):
+            parts.append(kind(source, chosen, sequences, context_length, seed))
+    return Rows(parts)
+
+
+def longest_document(source: TokenSource) -> int:
+    """Ids of the longest document of a corpus, markers and end included."""
+    prompts = (0 if prompt is None else len(prompt) + 1 for prompt in source.prompts)
+    return max(len(payload) + 2 + prompt for payload, prompt in zip(source.payloads, prompts, strict=True))

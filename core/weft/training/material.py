@@ -1,0 +1,77 @@
+"""From corpora to what a run is made from: one codec a modality, one text codec for all of them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+import numpy as np
+
+from weft.errors import TrainingError
+from weft.interfaces.codec import Codec
+from weft.plugins.registry import Registry
+from weft.storage.codecs import codec_hash, load_codec
+from weft.storage.corpus import CorpusFolder
+from weft.storage.tokens import TokenLayer
+from weft.training.data import TokenSource
+from weft.training.run import Material
+
+Reencode = Callable[[CorpusFolder, str, Codec[str], str], TokenLayer]
+"""``(corpus, field, codec, its hash)`` to the tokens of the ``payload`` or ``prompt`` field under that codec."""
+
+
+def gather(
+    corpora: Sequence[CorpusFolder], registry: Registry, text_codec: Path | None, reencode: Reencode
+) -> Material:
+    """What training needs of some corpora.
+
+    Args:
+        corpora: At least one.
+        registry: Where codecs and objectives come from.
+        text_codec: Folder of the run's text codec; ``None`` where no corpus has text.
+        reencode: Gives the tokens of text under a codec that is not the corpus's own.
+
+    Raises:
+        TrainingError: Objectives that cannot share a run, or codecs of one modality that differ.
+    """
+    folders = {"text": text_codec} if text_codec is not None else {}
+    for corpus in corpora:
+        if corpus.modality == "text":
+            continue
+        known = folders.setdefault(corpus.modality, corpus.codec_folder(corpus.modality))
+        if codec_hash(known) != corpus.codec_hash(corpus.modality):
+            raise TrainingError(
+                f"{corpus.path} and {known.parent.parent} are {corpus.modality} corpora with different codecs, so their "
+                f"tokens mean different things; prepare their sources together, or train on one of them"
+            )
+    codecs = {modality: load_codec(folder, registry) for modality, folder in folders.items()}
+    hashes = {modality: codec_hash(folder) for modality, folder in folders.items()}
+
+    def text_layer(corpus: CorpusFolder, field: str) -> TokenLayer:
+        return reencode(corpus, field, codecs["text"], hashes["text"])
+
+    def source(corpus: CorpusFolder) -> TokenSource:
+        is_text = corpus.modality == "text"
+        own = None if is_text else corpus.layer("payload", hashes[corpus.modality])
+        payloads = own if own is not None else text_layer(corpus, "payload")
+        prompts = text_layer(corpus, "prompt") if corpus.has_prompts else None
+        typed = [None if prompts is None or text is None else prompts[i] for i, text in enumerate(corpus.prompts)]
+        return TokenSource(corpus.modality, payloads, typed, np.asarray(corpus.splits) == "validation")
+
+    return Material(
+        sources=[source(corpus) for corpus in corpora],
+        codec_folders=folders,
+        codec_hashes=hashes,
+        vocab_sizes={modality: codec.vocab_size for modality, codec in codecs.items()},
+        bytes_per_token=codecs["text"].facts().bytes_per_token if "text" in codecs else None,
+        corpora=[{"name": c.path.name, "modality": c.modality, "sha256": c.sha256} for c in corpora],
+        objective=_objective(corpora, registry),
+    )
+
+
+def _objective(corpora: Sequence[CorpusFolder], registry: Registry) -> Callable[..., object]:
+    classes = {corpus.modality: registry.trainer_class(corpus.modality) for corpus in corpora}
+    if len(set(classes.values())) > 1:
+        names = ", ".join(f"{modality} by {kind.__name__}" for modality, kind in classes.items())
+        raise TrainingError(f"these corpora are learned by different objectives ({names}); train them in separate runs")
+    return next(iter(classes.values()))

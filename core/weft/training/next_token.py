@@ -1,0 +1,94 @@
+"""The objective of every modality that ships with Weft: predict the next id."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from weft.codecs.vocabulary import Vocabulary
+from weft.interfaces.trainer import Batch, LossSum, Trainer
+from weft.models.config import ModelConfig
+from weft.models.transformer import Transformer
+from weft.training.data import Row
+
+
+@dataclass(frozen=True, slots=True)
+class TrainingContext:
+    """What an objective over tokens is built from.
+
+    Attributes:
+        model: Shape of the backbone.
+        vocabulary: The run's id space.
+        modalities: Targets of the run, by name; a row's modality is given as its place in this list.
+        bytes_per_token: UTF-8 bytes of the text codec's ids, where there is one.
+    """
+
+    model: ModelConfig
+    vocabulary: Vocabulary
+    modalities: Sequence[str]
+    bytes_per_token: Sequence[int] | None = None
+
+
+class NextTokenTrainer(Trainer[Row]):
+    """Cross entropy of the next id, in nats, summed over the ids that are to be learned.
+
+    In evaluation it also reports, by modality, ``NAME/nats_per_token``, and for text ``text/bits_per_byte``.
+    """
+
+    def __init__(self, context: TrainingContext) -> None:
+        self.context = context
+        sizes = np.zeros(context.vocabulary.size, dtype=np.int64)
+        if context.bytes_per_token is not None:
+            offset, size = context.vocabulary.block("text")
+            sizes[offset : offset + size] = context.bytes_per_token
+        self._bytes = torch.from_numpy(sizes)
+
+    def build_model(self) -> nn.Module:
+        return Transformer(self.context.model)
+
+    def collate(self, items: Sequence[Row]) -> Batch:
+        """Rows, padded at the end to the longest.
+
+        Returns:
+            ``ids`` int64 and ``learned`` bool, ``(B, T+1)``; ``modality`` int64, ``(B,)``.
+        """
+        length = max(len(row.ids) for row in items)
+        ids = np.zeros((len(items), length), dtype=np.int64)
+        learned = np.zeros((len(items), length), dtype=np.bool_)
+        for place, row in enumerate(items):
+            ids[place, : len(row.ids)] = row.ids
+            learned[place, : len(row.ids)] = row.learned
+        modality = np.array([self.context.modalities.index(row.modality) for row in items])
+        arrays = {"ids": ids, "learned": learned, "modality": modality}
+        return {name: torch.from_numpy(array) for name, array in arrays.items()}
+
+    def loss(self, model: nn.Module, batch: Batch) -> LossSum:
+        assert isinstance(model, Transformer)
+        learned = batch["learned"][:, 1:]
+        targets = batch["ids"][:, 1:][learned]
+        hidden = model.hidden(batch["ids"][:, :-1])[learned]
+        losses = F.cross_entropy(model.logits(hidden).float(), targets, reduction="none")
+        metrics = {} if model.training else self._by_modality(losses, targets, learned, batch["modality"])
+        return LossSum(losses.sum(), targets.numel(), metrics)
+
+    def _by_modality(
+        self, losses: Tensor, targets: Tensor, learned: Tensor, modality: Tensor
+    ) -> Mapping[str, tuple[Tensor, Tensor]]:
+        owner = modality[:, None].expand(learned.shape)[learned]
+        metrics: dict[str, tuple[Tensor, Tensor]] = {}
+        for place, name in enumerate(self.context.modalities):
+            mine = owner == place
+            nats = losses[mine].sum()
+            metrics[f"{name}/nats_per_token"] = (nats, mine.sum())
+            if name == "text" and self.context.bytes_per_token is not None:
+                metrics["text/bits_per_byte"] = (
+                    nats / math.log(2),
+                    self._bytes.to(targets.device)[targets[mine]].sum(),
+                )
+        return metrics

@@ -1,0 +1,145 @@
+"""``prepare``, ``train`` and ``inspect`` hand on what was typed, and show what came of it."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+import weft
+from weft.cli.main import run
+from weft.cli.settings import read_settings
+from weft.cli.show import render
+from weft.errors import OptionError
+
+SUMMARY = {
+    "kind": "corpus",
+    "modalities": ["image"],
+    "items": 12_345,
+    "rejected": {"blank": 2, "duplicate": 1},
+    "examples": [{"item": "a.png", "reason": "blank"}],
+    "codecs": {"image": {"name": "image-fsq", "quality": {"psnr_db": 24.04791}}},
+    "sha256": "ab12",
+    "none": None,
+    "fresh": True,
+    "items_rejected": {},
+}
+
+
+class Recorder:
+    """Stands for a stage: remembers what it was called with."""
+
+    def __init__(self) -> None:
+        self.calls: list[tuple[tuple[Any, ...], dict[str, Any]]] = []
+
+    def __call__(self, *positional: Any, **named: Any) -> Any:
+        self.calls.append((positional, named))
+        return self
+
+    def summary(self) -> dict[str, Any]:
+        return SUMMARY
+
+
+@pytest.fixture
+def stage(monkeypatch: pytest.MonkeyPatch) -> Any:
+    """A function that puts a recorder in the place of a stage of the Python API."""
+
+    def replace(name: str) -> Recorder:
+        recorder = Recorder()
+        monkeypatch.setitem(vars(weft), name, recorder)
+        return recorder
+
+    return replace
+
+
+def test_prepare_hands_on_sources_and_options(stage: Any, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    recorder = stage("prepare")
+    config = tmp_path / "options.toml"
+    config.write_text("[image]\nsize = 64\nflip = true\n")
+    command = ["prepare", "a", "b", "--out", "c", "--set", "image.size=32", "--config", str(config), "--seed", "3"]
+    assert run([*command, "--force", "--modality", "image", "--json"]) == 0
+    ((sources,), named) = recorder.calls[0]
+    assert sources == [Path("a"), Path("b")]
+    assert named.pop("reporter") is not None
+    assert named == {
+        "out": Path("c"),
+        "modality": "image",
+        "options": {"image.size": "32", "image.flip": True},
+        "seed": 3,
+        "device": None,
+        "force": True,
+    }
+    assert json.loads(capsys.readouterr().out) == SUMMARY
+
+
+def test_train_hands_on_every_option(stage: Any) -> None:
+    recorder = stage("train")
+    given = {
+        "size": "micro", "steps": 5, "seed": 2, "batch_size": 4, "micro_batches": 2, "context": 64,
+        "learning_rate": 0.01, "dropout": 0.2, "threads": 1, "device": "cpu",
+    }  # fmt: skip
+    flags = [part for name, value in given.items() for part in (f"--{name.replace('_', '-')}", str(value))]
+    assert run(["train", "a", "b", "--out", "r", *flags, "--resume"]) == 0
+    ((corpora,), named) = recorder.calls[0]
+    assert corpora == [Path("a"), Path("b")]
+    assert named.pop("reporter") is not None
+    assert named == {**given, "out": Path("r"), "minutes": None, "resume": True, "force": False}
+
+
+def test_inspect_shows_a_summary_to_people(stage: Any, capsys: pytest.CaptureFixture[str]) -> None:
+    stage("load")
+    assert run(["inspect", "c"]) == 0
+    assert capsys.readouterr().out.splitlines() == [
+        "corpus c",
+        "  modalities      image",
+        "  items           12 345",
+        "  rejected",
+        "    blank      2",
+        "    duplicate  1",
+        "  examples",
+        "    - item a.png, reason blank",
+        "  codecs",
+        "    image",
+        "      name  image-fsq",
+        "      quality",
+        "        psnr db  24.05",
+        "  sha256          ab12",
+        "  none            none",
+        "  fresh           yes",
+        "  items rejected  none",
+    ]
+
+
+def test_inspect_json_is_the_summary(stage: Any, capsys: pytest.CaptureFixture[str]) -> None:
+    stage("load")
+    assert run(["inspect", "c", "--json"]) == 0
+    assert json.loads(capsys.readouterr().out) == SUMMARY
+
+
+def test_nothing_of_a_summary_is_left_out() -> None:
+    text = "\n".join(render({"deep": {"deeper": {"deepest": [["x", 1], {"y": [2, 3]}]}}}))
+    for expected in ("deep", "deeper", "deepest", "x, 1", "y 2, 3"):
+        assert expected in text
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [("size = 3", "'size' stands outside a table"), ("[image\n", "is not valid TOML"), ("\xff", "is not valid TOML")],
+)
+def test_a_bad_config_is_one_sentence(tmp_path: Path, text: str, expected: str) -> None:
+    path = tmp_path / "c.toml"
+    path.write_bytes(text.encode("latin-1"))
+    with pytest.raises(OptionError, match=expected):
+        read_settings(path, [])
+
+
+@pytest.mark.parametrize("assignment", ["size", "=3", " = 3"])
+def test_an_assignment_needs_a_name_and_a_value(assignment: str) -> None:
+    with pytest.raises(OptionError, match="--set takes OPTION=VALUE"):
+        read_settings(None, [assignment])
+
+
+def test_a_value_may_hold_an_equals_sign() -> None:
+    assert read_settings(None, ["text.mark = a=b"]) == {"text.mark": "a=b"}

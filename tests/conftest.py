@@ -1,0 +1,55 @@
+"""Fixtures that several folders of tests share."""
+
+from __future__ import annotations
+
+import sys
+import textwrap
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from weft.plugins.registry import reset_registry
+
+
+class FakePlugins:
+    """Installs plugins made for one test: packages with the metadata of a distribution, in a folder of their own."""
+
+    def __init__(self, site: Path) -> None:
+        self.site = site
+        self._modules: list[str] = []
+
+    def install(self, module: str, source: str, *, version: str = "1.0", **other_modules: str) -> str:
+        """Write an entry module, and further modules of its package, and return the distribution's name."""
+        package = self.site / module
+        package.mkdir()
+        (package / "__init__.py").write_text(textwrap.dedent(source), encoding="utf-8")
+        for name, text in other_modules.items():
+            (package / f"{name}.py").write_text(textwrap.dedent(text), encoding="utf-8")
+        distribution = module.replace("_", "-")
+        info = self.site / f"{module}-{version}.dist-info"
+        info.mkdir()
+        (info / "METADATA").write_text(f"Metadata-Version: 2.1\nName: {distribution}\nVersion: {version}\n")
+        (info / "entry_points.txt").write_text(f"[weft]\n{module} = {module}\n")
+        self._modules.append(module)
+        reset_registry()
+        return distribution
+
+    def forget(self) -> None:
+        for name in list(sys.modules):
+            if name.partition(".")[0] in self._modules:
+                del sys.modules[name]
+
+
+@pytest.fixture
+def fake_plugins(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[FakePlugins]:
+    """A place to install plugins made for the test; in processes that the test starts as well."""
+    site = tmp_path / "site-of-fakes"
+    site.mkdir()
+    monkeypatch.syspath_prepend(str(site))
+    monkeypatch.setenv("PYTHONPATH", str(site), prepend=":")
+    plugins = FakePlugins(site)
+    reset_registry()
+    yield plugins
+    plugins.forget()
+    reset_registry()
