@@ -7,8 +7,8 @@
     for artifact in run.generate("a red bicycle", n=4, temperature=0.9, guidance=1.5):
         artifact.save("out/")
 
-Every public name is here or in :mod:`weft.codecs`; each is imported when it is first used, so that ``import weft`` costs
-little and never loads torch by itself.
+Every public name is here or in :mod:`weft.codecs`; each is imported when it is first used, so that ``import weft``
+costs little and never loads torch by itself.
 """
 
 from __future__ import annotations

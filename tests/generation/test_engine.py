@@ -7,6 +7,8 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import Tensor
+
+import weft
 from weft.codecs.sequence import Sequences
 from weft.codecs.vocabulary import Vocabulary
 from weft.generation.engine import Engine
@@ -14,8 +16,6 @@ from weft.generation.token_generator import PatternRule, TokenGenerator
 from weft.interfaces.codec import CodecFacts
 from weft.models.config import ModelConfig
 from weft.models.transformer import Transformer
-
-import weft
 
 VOCABULARY = Vocabulary.build({"text": 20, "melody": 12})
 TEXT, MELODY = VOCABULARY.block("text"), VOCABULARY.block("melody")

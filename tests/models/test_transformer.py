@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import pytest
 import torch
-from weft.models.config import SIZES, ModelConfig, pick_size
-from weft.models.transformer import Cache, Transformer, parameter_count, qwen3_state
 
 import weft
+from weft.models.config import SIZES, ModelConfig, pick_size
+from weft.models.transformer import Cache, Transformer, parameter_count, qwen3_state
 
 
 def small(kv_heads: int = 4) -> ModelConfig:
@@ -84,9 +84,7 @@ def test_the_dial_gives_about_what_its_names_promise(name: str, millions: float)
     vocabulary = 512 if name == "nano" else 32_000 if size.width > 600 else 4_096
     with torch.device("meta"):
         model = Transformer(
-            ModelConfig(
-                vocabulary, 64, size.layers, size.width, size.heads, size.kv_heads, size.head_size, size.hidden
-            )
+            ModelConfig(vocabulary, 64, size.layers, size.width, size.heads, size.kv_heads, size.head_size, size.hidden)
         )
     assert parameter_count(model) / 1e6 == pytest.approx(millions, rel=0.15)
 

@@ -113,7 +113,8 @@ class Attention(nn.Module):
         mixed = F.scaled_dot_product_attention(
             query_BHTD, key_BKTD, value_BKTD, attn_mask=mask, is_causal=mask is None, enable_gqa=self.grouped
         )
-        return self.output(mixed.transpose(1, 2).reshape(rows, length, -1))
+        out: Tensor = self.output(mixed.transpose(1, 2).reshape(rows, length, -1))
+        return out
 
 
 class FeedForward(nn.Module):
@@ -126,7 +127,8 @@ class FeedForward(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         gate, up = self.gate_up.split(x)
-        return self.down(F.silu(gate) * up)
+        out: Tensor = self.down(F.silu(gate) * up)
+        return out
 
 
 class Block(nn.Module):
@@ -144,7 +146,8 @@ class Block(nn.Module):
         self, x: Tensor, turns: tuple[Tensor, Tensor], cache: Cache | None = None, mask: Tensor | None = None
     ) -> Tensor:
         x = x + self.dropout(self.attention(self.attention_norm(x), turns, cache, mask))
-        return x + self.dropout(self.feed_forward(self.feed_forward_norm(x)))
+        out: Tensor = x + self.dropout(self.feed_forward(self.feed_forward_norm(x)))
+        return out
 
 
 class Transformer(nn.Module):
@@ -201,7 +204,8 @@ class Transformer(nn.Module):
         turns = self.rotary.at(positions, x.dtype)
         for block in self.blocks:
             x = block(x, turns, cache, mask)
-        return self.norm(x)
+        out: Tensor = self.norm(x)
+        return out
 
 
 def parameter_count(model: nn.Module) -> int:

@@ -8,7 +8,6 @@ checkpoints/
 from __future__ import annotations
 
 import json
-import os
 import shutil
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -61,7 +60,7 @@ class CheckpointStore:
         target = self.folder / name
         if target.exists():
             shutil.rmtree(target)
-        os.replace(temporary, target)
+        temporary.replace(target)
         pointers = {"last": name, "best": name if best else self.pointers().get("best", name)}
         write_json(self.folder / "pointers.json", pointers)
         self._prune(pointers)

@@ -4,16 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
 from weft.errors import TrainingError
 from weft.interfaces.codec import Codec
+from weft.interfaces.trainer import Trainer
 from weft.plugins.registry import Registry
 from weft.storage.codecs import codec_hash, load_codec
 from weft.storage.corpus import CorpusFolder
 from weft.storage.tokens import TokenLayer
 from weft.training.data import TokenSource
+from weft.training.next_token import TrainingContext
 from weft.training.run import Material
 
 Reencode = Callable[[CorpusFolder, str, Codec[str], str], TokenLayer]
@@ -41,8 +44,8 @@ def gather(
         known = folders.setdefault(corpus.modality, corpus.codec_folder(corpus.modality))
         if codec_hash(known) != corpus.codec_hash(corpus.modality):
             raise TrainingError(
-                f"{corpus.path} and {known.parent.parent} are {corpus.modality} corpora with different codecs, so their "
-                f"tokens mean different things; prepare their sources together, or train on one of them"
+                f"{corpus.path} and {known.parent.parent} are {corpus.modality} corpora with different codecs, so "
+                f"their tokens mean different things; prepare their sources together, or train on one of them"
             )
     codecs = {modality: load_codec(folder, registry) for modality, folder in folders.items()}
     hashes = {modality: codec_hash(folder) for modality, folder in folders.items()}
@@ -69,7 +72,7 @@ def gather(
     )
 
 
-def _objective(corpora: Sequence[CorpusFolder], registry: Registry) -> Callable[..., object]:
+def _objective(corpora: Sequence[CorpusFolder], registry: Registry) -> Callable[[TrainingContext], Trainer[Any]]:
     classes = {corpus.modality: registry.trainer_class(corpus.modality) for corpus in corpora}
     if len(set(classes.values())) > 1:
         names = ", ".join(f"{modality} by {kind.__name__}" for modality, kind in classes.items())
