@@ -7,9 +7,12 @@ classifier-free guidance needs.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 
 from weft.codecs.vocabulary import Vocabulary
 from weft.interfaces.segments import EncodedSegment, TokenSequence
@@ -21,12 +24,13 @@ class Sequences:
     def __init__(self, vocabulary: Vocabulary) -> None:
         self._vocabulary = vocabulary
 
-    def closed(self, segments: Sequence[EncodedSegment]) -> TokenSequence:
-        return self._build(segments, [self.end_id])
+    def closed(self, segments: Sequence[EncodedSegment], start: int = 0, end: int | None = None) -> TokenSequence:
+        return _window([*self._pieces(segments), _Piece(_one(self.end_id), 0, learned=True)], start, end)
 
     def open(self, segments: Sequence[EncodedSegment], target: str) -> TokenSequence:
         begun = any(s.role == "target" and s.modality == target for s in segments)
-        return self._build(segments, [] if begun else [self._vocabulary.marker_id(target)])
+        tail = [] if begun else [_Piece(_one(self._vocabulary.marker_id(target)), 0, learned=True)]
+        return _window([*self._pieces(segments), *tail], 0, None)
 
     def block(self, modality: str) -> tuple[int, int]:
         return self._vocabulary.block(modality)
@@ -35,13 +39,36 @@ class Sequences:
     def end_id(self) -> int:
         return self._vocabulary.end_id
 
-    def _build(self, segments: Sequence[EncodedSegment], tail: Sequence[int]) -> TokenSequence:
-        ids: list[np.ndarray] = []
-        learned: list[np.ndarray] = []
+    def _pieces(self, segments: Sequence[EncodedSegment]) -> Iterator[_Piece]:
         for segment in sorted(segments, key=lambda s: s.role == "target"):
             offset, _ = self._vocabulary.block(segment.modality)
-            ids += [np.array([self._vocabulary.marker_id(segment.modality)]), segment.tokens.astype(np.int64) + offset]
-            learned += [np.array([False]), np.full(len(segment.tokens), segment.role == "target")]
-        ids.append(np.array(tail, dtype=np.int64))
-        learned.append(np.full(len(tail), True))
-        return TokenSequence(np.concatenate(ids).astype(np.int64), np.concatenate(learned).astype(np.bool_))
+            yield _Piece(_one(self._vocabulary.marker_id(segment.modality)), 0, learned=False)
+            yield _Piece(segment.tokens, offset, learned=segment.role == "target")
+
+
+@dataclass(frozen=True, slots=True)
+class _Piece:
+    """Consecutive ids of a document: ``tokens + offset``."""
+
+    tokens: npt.NDArray[np.integer[Any]]
+    offset: int
+    learned: bool
+
+
+def _one(token: int) -> npt.NDArray[np.int64]:
+    return np.array([token], dtype=np.int64)
+
+
+def _window(pieces: Sequence[_Piece], start: int, end: int | None) -> TokenSequence:
+    """What lies between two positions; of a long piece nothing else is read or copied."""
+    ids: list[npt.NDArray[np.int64]] = [np.empty(0, np.int64)]
+    learned: list[npt.NDArray[np.bool_]] = [np.empty(0, np.bool_)]
+    position = 0
+    for piece in pieces:
+        low = max(start - position, 0)
+        high = len(piece.tokens) if end is None else min(end - position, len(piece.tokens))
+        if low < high:
+            ids.append(piece.tokens[low:high].astype(np.int64) + piece.offset)
+            learned.append(np.full(high - low, piece.learned))
+        position += len(piece.tokens)
+    return TokenSequence(np.concatenate(ids), np.concatenate(learned))

@@ -4,12 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Literal, Protocol
+from typing import Any, Literal, Protocol
 
 import numpy as np
 import numpy.typing as npt
-
-from weft.interfaces.codec import Tokens
 
 Role = Literal["condition", "target"]
 
@@ -21,12 +19,12 @@ class EncodedSegment:
     Attributes:
         modality: Registered name; ``text`` for captions and prompts.
         role: A condition is given, a target is learned and generated.
-        tokens: Ids in the codec's own space.
+        tokens: Ids in the codec's own space, of any integer type.
     """
 
     modality: str
     role: Role
-    tokens: Tokens
+    tokens: npt.NDArray[np.integer[Any]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,8 +43,8 @@ class TokenSequence:
 class SequenceBuilder(Protocol):
     """The one function that orders segments and turns them into ids: for training, prompts and the guidance twin."""
 
-    def closed(self, segments: Sequence[EncodedSegment]) -> TokenSequence:
-        """A complete document, with its end."""
+    def closed(self, segments: Sequence[EncodedSegment], start: int = 0, end: int | None = None) -> TokenSequence:
+        """A complete document, with its end; or what of it lies between two positions."""
 
     def open(self, segments: Sequence[EncodedSegment], target: str) -> TokenSequence:
         """A prompt: ends where the next id of modality ``target`` is to be drawn."""

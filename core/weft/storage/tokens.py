@@ -84,8 +84,12 @@ class TokenLayer(Sequence[Tokens]):
     def __getitem__(self, index: int | slice) -> Tokens | list[Tokens]:
         if isinstance(index, slice):
             return [self[i] for i in range(*index.indices(len(self)))]
+        return self.view(index).astype(np.int32)
+
+    def view(self, index: int) -> npt.NDArray[np.unsignedinteger[Any]]:
+        """Tokens of one payload as they lie on disk, nothing copied: part of a long one costs only what is read."""
         place = range(len(self))[index]
-        return np.asarray(self._tokens[self._offsets[place] : self._offsets[place + 1]]).astype(np.int32)
+        return np.asarray(self._tokens[self._offsets[place] : self._offsets[place + 1]])
 
 
 class TokenWriter:

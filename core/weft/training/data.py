@@ -6,13 +6,15 @@ from bisect import bisect_right
 from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import accumulate
+from typing import Any, TypeAlias
 
 import numpy as np
 import numpy.typing as npt
 
-from weft.interfaces.codec import Tokens
 from weft.interfaces.segments import EncodedSegment, SequenceBuilder, TokenSequence
 from weft.interfaces.trainer import Dataset
+
+Ids: TypeAlias = npt.NDArray[np.integer[Any]]
 
 CONDITION_DROP = 0.1
 """Share of conditions left out in training, so that classifier-free guidance (arXiv:2207.12598) works."""
@@ -30,8 +32,8 @@ class TokenSource:
     """
 
     modality: str
-    payloads: Sequence[Tokens]
-    prompts: Sequence[Tokens | None]
+    payloads: Sequence[Ids]
+    prompts: Sequence[Ids | None]
     held_out: npt.NDArray[np.bool_]
 
     @property
@@ -39,9 +41,13 @@ class TokenSource:
         """Whether its documents are read as one long text, cut into windows."""
         return self.modality == "text" and all(prompt is None for prompt in self.prompts)
 
+    def target_length(self, index: int) -> int:
+        """Tokens of a payload."""
+        return len(self.payloads[index])
+
     def target_lengths(self) -> tuple[int, int]:
         """``(shortest, longest)`` payload in tokens."""
-        lengths = [len(tokens) for tokens in self.payloads]
+        lengths = [self.target_length(index) for index in range(len(self.payloads))]
         return min(lengths), max(lengths)
 
     def segments(self, index: int, *, conditional: bool) -> list[EncodedSegment]:
@@ -103,15 +109,16 @@ class DocumentRows(Dataset[Row]):
     def draw(self, index: int, epoch: int) -> Row:
         part, start = self._rows[index]
         keep = self._seed is None or np.random.default_rng([self._seed, epoch, index]).random() >= CONDITION_DROP
-        whole = self._sequences.closed(self._source.segments(part, conditional=keep))
-        end = start + self._context + 1
-        if start >= len(whole.ids) - 1:  # the dropped condition made the document shorter than this window begins
-            start = max(0, len(whole.ids) - self._context - 1)
-        return Row(whole.ids[start:end], whole.learned[start:end], self._source.modality)
+        length = self._whole_length(part) if keep else self._source.target_length(part) + 2
+        if start >= length - 1:  # the dropped condition made the document shorter than this window begins
+            start = max(0, length - self._context - 1)
+        segments = self._source.segments(part, conditional=keep)
+        window = self._sequences.closed(segments, start, start + self._context + 1)
+        return Row(window.ids, window.learned, self._source.modality)
 
     def _whole_length(self, part: int) -> int:
         prompt = self._source.prompts[part]
-        return len(self._source.payloads[part]) + 2 + (0 if prompt is None else len(prompt) + 1)
+        return self._source.target_length(part) + 2 + (0 if prompt is None else len(prompt) + 1)
 
 
 class StreamRows(Dataset[Row]):
@@ -168,12 +175,12 @@ class StreamRows(Dataset[Row]):
         learned: list[npt.NDArray[np.bool_]] = []
         place = bisect_right(self._starts, start) - 1
         while start < end:
-            document = self._sequences.closed(self._source.segments(int(self._parts[place]), conditional=False))
+            segments = self._source.segments(int(self._parts[place]), conditional=False)
             offset = start - self._starts[place]
-            taken = document.ids[offset : offset + end - start]
-            ids.append(taken)
-            learned.append(document.learned[offset : offset + end - start])
-            start += len(taken)
+            taken = self._sequences.closed(segments, offset, offset + end - start)
+            ids.append(taken.ids)
+            learned.append(taken.learned)
+            start += len(taken.ids)
             place += 1
         return TokenSequence(np.concatenate(ids), np.concatenate(learned))
 

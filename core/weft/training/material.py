@@ -14,6 +14,7 @@ from weft.interfaces.trainer import Trainer
 from weft.plugins.registry import Registry
 from weft.storage.codecs import codec_hash, load_codec
 from weft.storage.corpus import CorpusFolder
+from weft.storage.payloads import LazySequence
 from weft.storage.tokens import TokenLayer
 from weft.training.data import TokenSource
 from weft.training.next_token import TrainingContext
@@ -59,7 +60,8 @@ def gather(
         payloads = own if own is not None else text_layer(corpus, "payload")
         prompts = text_layer(corpus, "prompt") if corpus.has_prompts else None
         typed = [None if prompts is None or text is None else prompts[i] for i, text in enumerate(corpus.prompts)]
-        return TokenSource(corpus.modality, payloads, typed, np.asarray(corpus.splits) == "validation")
+        views = LazySequence(len(payloads), payloads.view)
+        return TokenSource(corpus.modality, views, typed, np.asarray(corpus.splits) == "validation")
 
     return Material(
         sources=[source(corpus) for corpus in corpora],
