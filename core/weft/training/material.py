@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from weft.codecs.vocabulary import Vocabulary
 from weft.errors import TrainingError
 from weft.interfaces.codec import Codec
 from weft.interfaces.trainer import Trainer
+from weft.models.config import ModelConfig
 from weft.plugins.registry import Registry
 from weft.storage.codecs import codec_hash, load_codec
 from weft.storage.corpus import CorpusFolder
@@ -18,10 +21,40 @@ from weft.storage.payloads import LazySequence
 from weft.storage.tokens import TokenLayer
 from weft.training.data import TokenSource
 from weft.training.next_token import TrainingContext
-from weft.training.run import Material
 
 Reencode = Callable[[CorpusFolder, str, Codec[str], str], TokenLayer]
 """``(corpus, field, codec, its hash)`` to the tokens of the ``payload`` or ``prompt`` field under that codec."""
+
+
+@dataclass(frozen=True, slots=True)
+class Material:
+    """What a run is made from.
+
+    Attributes:
+        sources: Token sources, one a corpus.
+        codec_folders: Codec of each modality, ``text`` included where there are captions.
+        codec_hashes: Their hashes.
+        vocab_sizes: Their sizes, in the order of the run's id space.
+        bytes_per_token: Of the text codec's ids.
+        corpora: Name, modality and hash of each corpus, for the manifest.
+        objective: The trainer class.
+    """
+
+    sources: Sequence[TokenSource]
+    codec_folders: Mapping[str, Path]
+    codec_hashes: Mapping[str, str]
+    vocab_sizes: Mapping[str, int]
+    bytes_per_token: Sequence[int] | None
+    corpora: Sequence[Mapping[str, Any]]
+    objective: Callable[[TrainingContext], Trainer[Any]]
+
+    @property
+    def modalities(self) -> list[str]:
+        return list(dict.fromkeys(source.modality for source in self.sources))
+
+    def trainer(self, model: ModelConfig, vocabulary: Vocabulary) -> Trainer[Any]:
+        """The objective of a run of this shape."""
+        return self.objective(TrainingContext(model, vocabulary, self.modalities, self.bytes_per_token))
 
 
 def gather(

@@ -1,0 +1,213 @@
+"""What is decided before step 0: the shape of the model, the batch, and how many steps a time budget is."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+import torch
+
+from weft.codecs.sequence import Sequences
+from weft.codecs.vocabulary import Vocabulary
+from weft.errors import OptionError
+from weft.interfaces.segments import SequenceBuilder
+from weft.interfaces.trainer import Dataset, Trainer
+from weft.models.config import ModelConfig, Size, pick_size
+from weft.models.device import pick_device
+from weft.models.transformer import parameter_count
+from weft.training.data import Row, Spread, TokenSource, longest_document, rows_of
+from weft.training.evaluation import evaluate
+from weft.training.loop import Loop, LoopSettings
+from weft.training.material import Material
+from weft.training.settings import RunSettings, TrainRequest
+
+DEFAULT_MINUTES = 5.0
+EVALUATIONS = 12
+"""Times that a run evaluates and saves, the end included."""
+EVALUATION_TOKENS = 65_536
+"""Held-out tokens that are enough for the curve; the last evaluation uses the same, so that figures compare."""
+CALIBRATION_STEPS = 12
+FEW_EPOCHS = 6.0
+"""Up to this many times a model may see each example before dropout is on by default."""
+LONGEST_BETWEEN_CHECKPOINTS = 1_000
+WEIGHT_DECAY = 0.05
+
+
+@dataclass(frozen=True, slots=True)
+class Decisions:
+    """What ``run.json`` holds of a run that is about to begin.
+
+    Attributes:
+        settings: Of the training.
+        model: Shape of the backbone.
+        vocabulary: The id table.
+        epochs: Times that each training example is seen.
+    """
+
+    settings: RunSettings
+    model: ModelConfig
+    vocabulary: Vocabulary
+    epochs: float
+
+
+def decide(material: Material, request: TrainRequest, threads: int) -> Decisions:
+    """Settle everything that the request leaves open.
+
+    Raises:
+        OptionError: A value that cannot be used, or a time budget that is over before it begins.
+    """
+    size = pick_size(request.size)
+    vocabulary = Vocabulary.build(material.vocab_sizes)
+    context = context_for(material.sources, size, request.context)
+    train = rows_of(material.sources, Sequences(vocabulary), context, held_out=False, seed=request.seed)
+    settings = _settings(request, size, default_batch(size, train), threads)
+    model = model_config(size, vocabulary.size, context, settings.dropout)
+    plan = _with_steps(Decisions(settings, model, vocabulary, 0.0), material, train)
+    dropout = default_dropout(plan.epochs) if request.dropout is None else settings.dropout
+    if dropout == settings.dropout:
+        return plan
+    # Dropout takes time of its own, so the budget is turned into steps again.
+    settings, model = replace(settings, dropout=dropout), replace(model, dropout=dropout)
+    return _with_steps(Decisions(settings, model, vocabulary, 0.0), material, train)
+
+
+def describe(decided: Decisions, material: Material) -> str:
+    """The decisions in one line."""
+    settings = decided.settings
+    with torch.device("meta"):
+        parameters = parameter_count(material.trainer(decided.model, decided.vocabulary).build_model())
+    tokens = sum(s.target_length(int(i)) for s in material.sources for i in (~s.held_out).nonzero()[0])
+    return (
+        f"{parameters / 1e6:.2f} M parameters, context {decided.model.context_length}, {tokens:,} training tokens; "
+        f"{settings.steps:,} steps of {settings.batch_size} rows ({decided.epochs:.3g} epochs), "
+        f"dropout {settings.dropout:g}, {settings.device} with {settings.threads} threads, seed {settings.seed}"
+    )
+
+
+def held_out_rows(sources: Sequence[TokenSource], sequences: SequenceBuilder, context: int) -> Spread:
+    """What is evaluated on: evenly spaced validation rows, enough for a steady figure."""
+    rows = rows_of(sources, sequences, context, held_out=True, seed=None)
+    return Spread(rows, max(1, EVALUATION_TOKENS // context))
+
+
+def _settings(request: TrainRequest, size: Size, batch_size: int, threads: int) -> RunSettings:
+    """Everything but the number of steps and what follows from it."""
+    device = pick_device(request.device)
+    return RunSettings(
+        size=request.size,
+        steps=request.steps or 1,
+        minutes=None if request.steps else request.minutes or DEFAULT_MINUTES,
+        seed=request.seed,
+        batch_size=request.batch_size or batch_size,
+        micro_batches=request.micro_batches,
+        learning_rate=request.learning_rate or size.learning_rate,
+        weight_decay=WEIGHT_DECAY,
+        dropout=request.dropout or 0.0,
+        threads=threads,
+        device=device.type,
+        autocast="bfloat16" if device.type == "cuda" and torch.cuda.is_bf16_supported() else None,
+        evaluate_every=1,
+    )
+
+
+def _with_steps(plan: Decisions, material: Material, train: Dataset[Row]) -> Decisions:
+    settings = plan.settings
+    steps = settings.steps
+    if settings.minutes is not None:
+        held_out = held_out_rows(material.sources, Sequences(plan.vocabulary), plan.model.context_length)
+        steps = steps_for_budget(
+            material.trainer(plan.model, plan.vocabulary),
+            train,
+            held_out,
+            settings=settings.loop(),
+            device=torch.device(settings.device),
+            minutes=settings.minutes,
+        )
+    every = min(LONGEST_BETWEEN_CHECKPOINTS, max(1, -(-steps // EVALUATIONS)))
+    epochs = steps * settings.batch_size / len(train)
+    return replace(plan, settings=replace(settings, steps=steps, evaluate_every=every), epochs=epochs)
+
+
+def context_for(sources: Sequence[TokenSource], size: Size, wanted: int | None) -> int:
+    """Context length: the smallest power of two that holds the longest document; long text is windowed.
+
+    Raises:
+        OptionError: ``wanted`` is too short for a document that must not be cut.
+    """
+    longest = max((longest_document(source) - 1 for source in sources if source.modality != "text"), default=0)
+    texts = [longest_document(source) - 1 for source in sources if source.modality == "text" and not source.is_stream]
+    if wanted is not None:
+        if wanted < longest:
+            raise OptionError(f"context {wanted} is shorter than the longest document, {longest} tokens; raise it")
+        return wanted
+    streams = [size.text_context for source in sources if source.is_stream]
+    conditional = [min(length, 4 * size.text_context) for length in texts]
+    needed = max([longest, *streams, *conditional])
+    return 1 << max(4, (needed - 1).bit_length())
+
+
+def model_config(size: Size, vocab_size: int, context_length: int, dropout: float) -> ModelConfig:
+    return ModelConfig(
+        vocab_size=vocab_size,
+        context_length=context_length,
+        layers=size.layers,
+        width=size.width,
+        heads=size.heads,
+        kv_heads=size.kv_heads,
+        head_size=size.head_size,
+        hidden=size.hidden,
+        dropout=dropout,
+    )
+
+
+def default_dropout(epochs: float) -> float:
+    """A tenth where every example is seen many times; dropout slows learning down where it is not."""
+    return 0.1 if epochs > FEW_EPOCHS else 0.0
+
+
+def default_batch(size: Size, rows: Dataset[Row]) -> int:
+    """Rows that make about the size's tokens a step, judged by evenly spaced rows."""
+    probes = range(0, len(rows), max(1, len(rows) // 64))
+    mean = sum(len(rows.draw(index, 0).ids) for index in probes) / len(probes)
+    return max(1, min(len(rows), round(size.tokens_per_step / mean)))
+
+
+def steps_for_budget(
+    trainer: Trainer[Any],
+    train: Dataset[Any],
+    held_out: Dataset[Any],
+    *,
+    settings: LoopSettings,
+    device: torch.device,
+    minutes: float,
+) -> int:
+    """Turn minutes into a number of steps by timing some that are thrown away.
+
+    Raises:
+        OptionError: The budget is over before it begins.
+    """
+    began = time.monotonic()
+    loop = Loop(trainer, train, settings, device)
+    loop.train_step()
+    timed = time.monotonic()
+    limit = max(0.5, minutes * 60 * 0.05)
+    count = 0
+    while count < CALIBRATION_STEPS and time.monotonic() - timed < limit:
+        loop.train_step()
+        count += 1
+    step_seconds = (time.monotonic() - timed) / count
+    timed = time.monotonic()
+    if len(held_out):
+        evaluate(trainer, loop.model, held_out, batch_size=2 * settings.batch_size, device=device)
+    evaluation_seconds = time.monotonic() - timed
+    left = minutes * 60 * 0.97 - (time.monotonic() - began) - EVALUATIONS * evaluation_seconds
+    steps = int(left / step_seconds)
+    if steps < EVALUATIONS:
+        needed = (2 * EVALUATIONS * (step_seconds + evaluation_seconds) + time.monotonic() - began) / 60
+        raise OptionError(
+            f"{minutes:g} minutes are too short on this machine: a step takes {step_seconds:.2f} s; "
+            f"allow at least {needed:.1f} minutes, or give --steps"
+        )
+    return steps
