@@ -6,6 +6,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.setup-done
 DISTRIBUTIONS := -e ./core -e ./plugins/text -e ./plugins/image -e ./plugins/audio -e '.[dev]'
+BENCHMARKS := startup text images audio
 INPUTS := constraints.txt core/weft/_version.py $(wildcard pyproject.toml core/pyproject.toml plugins/*/pyproject.toml)
 
 # The first Python that works and is new enough: a shim of a version manager may be there and yet not run.
@@ -47,7 +48,7 @@ check: $(STAMP)  ## ruff, mypy and import-linter
 	$(BIN)/lint-imports --no-cache
 
 bench: $(STAMP)  ## Every benchmark, one after the other
-	@set -e; for script in benchmarks/[a-z]*.py; do echo "== $$script"; $(BIN)/python $$script; done
+	@set -e; for name in $(BENCHMARKS); do echo "== $$name"; $(BIN)/python benchmarks/$$name.py; done
 
 docs: $(STAMP)  ## Write docs/reference.md from the commands and options themselves
 	$(BIN)/python docs/write_reference.py

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 
 import numpy as np
 import scipy.linalg
@@ -28,7 +29,7 @@ class Network(nn.Module):
         self.blocks = nn.Sequential(
             *(
                 nn.Sequential(nn.Conv2d(before, after, 3, padding=1), nn.BatchNorm2d(after), nn.ReLU(), nn.MaxPool2d(2))
-                for before, after in zip(sizes, sizes[1:], strict=False)
+                for before, after in pairwise(sizes)
             )
         )
         self.head = nn.Sequential(nn.Dropout(0.3), nn.Linear(sizes[-1], classes))
