@@ -119,6 +119,21 @@ def test_a_loss_that_is_not_finite_stops_before_the_weights_move() -> None:
     assert torch.isfinite(before).all()
 
 
+class Steep(Regression):
+    """A finite loss whose gradient is not: the slope of a root at zero."""
+
+    def loss(self, model: nn.Module, batch: weft.Batch) -> weft.LossSum:
+        return weft.LossSum((model(batch["x"]) * 0).abs().sum().sqrt(), len(batch["x"]))
+
+
+def test_a_gradient_that_is_not_finite_stops_before_the_weights_move() -> None:
+    run = Loop(Steep(), Ragged(), LoopSettings(steps=2, batch_size=4), torch.device("cpu"))
+    before = weights(run)
+    with pytest.raises(weft.TrainingError, match="gradient of step 1 is not finite"):
+        run.train_step()
+    assert torch.equal(weights(run), before)
+
+
 def test_nothing_to_train_on() -> None:
     with pytest.raises(weft.TrainingError, match="empty"):
         loop(data=Ragged(0))

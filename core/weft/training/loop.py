@@ -109,7 +109,7 @@ class Loop:
         """Train to the last step.
 
         Raises:
-            TrainingError: A loss is not finite; the weights are those before that step.
+            TrainingError: A loss or a gradient is not finite; the weights are those before that step.
         """
         self.model.train()
         for callback in self.callbacks:
@@ -131,14 +131,10 @@ class Loop:
                 loss.total.backward()  # type: ignore[no-untyped-call]
                 total += float(loss.total.detach())
                 weight += float(loss.weight)
-        if not np.isfinite(total):
-            self._clear_gradients()
-            first = self.step * self.settings.batch_size
-            raise TrainingError(
-                f"the loss of step {self.step + 1} is not finite (examples {first} to "
-                f"{first + self.settings.batch_size - 1} of the order); lower the learning rate"
-            )
         norm = self._normalize_gradients(weight)
+        if not np.isfinite(total) or not np.isfinite(norm):
+            self._clear_gradients()
+            raise TrainingError(self._explain_not_finite("gradient" if np.isfinite(total) else "loss"))
         share = trapezoid(self.step, self.settings.steps)
         for optimizer, peaks in zip(self.optimizers, self._peaks, strict=True):
             for group, peak in zip(optimizer.param_groups, peaks, strict=True):
@@ -187,6 +183,13 @@ class Loop:
         gradients = [p.grad for p in self.model.parameters() if p.grad is not None]
         torch._foreach_mul_(gradients, 1 / max(weight, 1e-12))
         return float(torch.nn.utils.clip_grad_norm_(self.model.parameters(), self.settings.clip))
+
+    def _explain_not_finite(self, what: str) -> str:
+        first = self.step * self.settings.batch_size
+        return (
+            f"the {what} of step {self.step + 1} is not finite (examples {first} to "
+            f"{first + self.settings.batch_size - 1} of the order); lower the learning rate"
+        )
 
     def _clear_gradients(self) -> None:
         for parameter in self.model.parameters():
