@@ -80,8 +80,19 @@ class Vocabulary:
 
     @classmethod
     def from_json(cls, table: Mapping[str, Any]) -> Self:
+        """Read what :meth:`to_json` gave.
+
+        Raises:
+            FolderError: Ids are negative or have several meanings, or a block lacks its marker.
+        """
         try:
             blocks = {str(name): (int(o), int(s)) for name, (o, s) in table["blocks"].items()}
-            return cls({str(k): int(v) for k, v in table["specials"].items()}, blocks)
-        except (KeyError, TypeError, ValueError) as error:
+            specials = {str(k): int(v) for k, v in table["specials"].items()}
+        except (AttributeError, KeyError, TypeError, ValueError) as error:
             raise FolderError(f"the vocabulary table is corrupt: {error}") from error
+        missing = sorted({END, *map(marker, blocks)} - specials.keys())
+        if missing:
+            raise FolderError(f"the vocabulary is corrupt: it lacks {', '.join(missing)}")
+        if any(offset < 0 or size < 1 for offset, size in [*blocks.values(), *((i, 1) for i in specials.values())]):
+            raise FolderError("the vocabulary is corrupt: an id is negative, or a block is empty")
+        return cls(specials, blocks)
