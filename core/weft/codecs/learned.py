@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any, ClassVar, Generic, Self, TypeVar
 
 import torch
+from safetensors import SafetensorError
 from safetensors.torch import load_file, save
 from torch import nn
 
@@ -68,11 +69,16 @@ class LearnedCodec(Codec[P], Generic[P, ConfigT]):
 
     @classmethod
     def load(cls, folder: Path) -> Self:
+        """Read what :meth:`save` wrote.
+
+        Raises:
+            FolderError: A file is missing or damaged, or the weights do not fit the configuration.
+        """
         try:
             values = json.loads((folder / "config.json").read_text(encoding="utf-8"))
             config = cls.config_type(**{k: tuple(v) if isinstance(v, list) else v for k, v in values.items()})
             model = cls.build_model(config)
             model.load_state_dict(load_file(folder / "model.safetensors"))
-        except (OSError, ValueError, TypeError, RuntimeError) as error:
+        except (OSError, ValueError, TypeError, AttributeError, RuntimeError, SafetensorError) as error:
             raise FolderError(f"{folder} does not hold a readable {cls.name} codec: {error}") from error
         return cls(config, model)
