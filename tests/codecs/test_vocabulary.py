@@ -88,5 +88,5 @@ def test_a_modality_that_the_run_does_not_know() -> None:
     ],
 )
 def test_a_damaged_table_is_said_to_be_damaged(table: Any) -> None:
-    with pytest.raises(FolderError, match="vocabulary.* is corrupt"):
+    with pytest.raises(FolderError, match=r"vocabulary.* is corrupt"):
         Vocabulary.from_json(table)

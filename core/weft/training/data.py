@@ -75,7 +75,7 @@ class Row:
 
 
 class DocumentRows(Dataset[Row]):
-    """Whole documents; one that is longer than the context gives several rows.
+    """Whole documents; one that is longer than the context gives several rows. Each of its tokens is learned in one.
 
     Args:
         source: The corpus.
@@ -101,6 +101,7 @@ class DocumentRows(Dataset[Row]):
             (int(part), start)
             for part in parts
             for start in range(0, self._whole_length(int(part)) - 1, context_length)
+            if start + context_length > self._condition_length(int(part))  # else nothing of it would be learned
         ]
 
     def __len__(self) -> int:
@@ -109,20 +110,24 @@ class DocumentRows(Dataset[Row]):
     def draw(self, index: int, epoch: int) -> Row:
         part, start = self._rows[index]
         keep = self._seed is None or np.random.default_rng([self._seed, epoch, index]).random() >= CONDITION_DROP
-        length = self._whole_length(part) if keep else self._source.target_length(part) + 2
-        if start >= length - 1:  # the dropped condition made the document shorter than this window begins
-            start = max(0, length - self._context - 1)
+        # Without its condition a window holds what else it held, so that each token is learned once, dropped or not.
+        first = start if keep else start - self._condition_length(part)
         segments = self._source.segments(part, conditional=keep)
-        window = self._sequences.closed(segments, start, start + self._context + 1)
+        window = self._sequences.closed(segments, max(0, first), first + self._context + 1)
         return Row(window.ids, window.learned, self._source.modality)
 
-    def _whole_length(self, part: int) -> int:
+    def _condition_length(self, part: int) -> int:
         prompt = self._source.prompts[part]
-        return self._source.target_length(part) + 2 + (0 if prompt is None else len(prompt) + 1)
+        return 0 if prompt is None else len(prompt) + 1
+
+    def _whole_length(self, part: int) -> int:
+        return self._condition_length(part) + self._source.target_length(part) + 2
 
 
 class StreamRows(Dataset[Row]):
-    """Unconditional text, end to end, in windows; in training the windows begin elsewhere every epoch.
+    """Unconditional text, end to end, in windows; each token is learned in one of them.
+
+    In training the stream is a circle, whose windows begin elsewhere every epoch.
 
     Args:
         source: The corpus.
@@ -147,18 +152,19 @@ class StreamRows(Dataset[Row]):
         lengths = (len(source.payloads[int(part)]) + 2 for part in parts)
         self._starts = list(accumulate(lengths, initial=0))
         self._length = self._starts[-1]
-        self._window = min(context_length, max(1, self._length - 1))
+        # Of a line all ids but the first are predicted, of a circle all.
+        self._predicted = self._length - (seed is None)
+        self._window = max(1, min(context_length, self._predicted))
 
     def __len__(self) -> int:
-        return max(0, -(-(self._length - 1) // self._window))
+        return max(0, -(-self._predicted // self._window))
 
     def draw(self, index: int, epoch: int) -> Row:
-        start = index * self._window
-        if self._seed is None:
-            return self._row(self._ids(start, min(start + self._window + 1, self._length)))
-        start += int(np.random.default_rng([self._seed, epoch]).integers(self._length))
-        start %= self._length
-        end = start + self._window + 1
+        shift = 0 if self._seed is None else int(np.random.default_rng([self._seed, epoch]).integers(self._length))
+        first = index * self._window
+        last = min(first + self._window, self._predicted)
+        start = (shift + first) % self._length
+        end = start + last - first + 1
         if end <= self._length:
             return self._row(self._ids(start, end))
         head, tail = self._ids(start, self._length), self._ids(0, end - self._length)
