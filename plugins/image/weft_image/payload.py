@@ -1,0 +1,48 @@
+"""How images are stored and shown: PNG."""
+
+from __future__ import annotations
+
+import hashlib
+import html
+import io
+from pathlib import Path
+
+from PIL import Image
+
+import weft
+
+_SHOWN = 128
+"""Pixels a side that a small image is enlarged to on a page."""
+
+
+class ImageFormat(weft.PayloadFormat[Image.Image]):
+    """Gray or RGB of 8 bits as PNG, without metadata."""
+
+    extension = ".png"
+
+    def to_bytes(self, payload: Image.Image) -> bytes:
+        if payload.mode not in ("L", "RGB"):
+            raise ValueError(f"a cleaned image is of mode L or RGB, not {payload.mode}")
+        buffer = io.BytesIO()
+        bare = Image.frombytes(payload.mode, payload.size, payload.tobytes())
+        bare.save(buffer, "PNG")
+        return buffer.getvalue()
+
+    def from_bytes(self, data: bytes) -> Image.Image:
+        with Image.open(io.BytesIO(data), formats=("PNG",)) as image:
+            return Image.frombytes(image.mode, image.size, image.tobytes())
+
+    def content_hash(self, payload: Image.Image) -> str:
+        """Of mode, size and pixels: compressed bytes may differ between versions of zlib."""
+        head = f"{payload.mode} {payload.width} {payload.height}\n".encode("ascii")
+        return hashlib.sha256(head + payload.tobytes()).hexdigest()
+
+    def html(self, payload: Image.Image, path: Path, *, title: str) -> str:
+        file = path.with_name(f"{path.name}{self.extension}")
+        file.parent.mkdir(parents=True, exist_ok=True)
+        self.save(payload, file)
+        times = max(1, _SHOWN // max(payload.size))
+        return (
+            f'<img src="{html.escape(f"{file.parent.name}/{file.name}")}" alt="{html.escape(title)}" '
+            f'width="{payload.width * times}" height="{payload.height * times}" style="image-rendering: pixelated">'
+        )

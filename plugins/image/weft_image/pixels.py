@@ -1,0 +1,90 @@
+"""Pixels of any kind to 8-bit gray or RGB, and to the square that the codec learns from."""
+
+from __future__ import annotations
+
+import io
+
+import numpy as np
+from PIL import Image, ImageCms
+from torchvision.transforms.v2 import InterpolationMode  # type: ignore[import-untyped]
+from torchvision.transforms.v2 import functional as transforms
+
+import weft
+
+_GRAY_MODES = frozenset({"1", "L", "LA", "La"})
+_WHITES = (255.0, 65_535.0)
+
+
+def is_gray(image: Image.Image) -> bool:
+    """Whether the header tells that no pixel has a color."""
+    if image.mode == "P":
+        return all(low == high for low, high in _palette_extremes(image))
+    return image.mode in _GRAY_MODES or _is_wide(image)
+
+
+def flatten(image: Image.Image) -> Image.Image:
+    """The picture as ``L`` or ``RGB``.
+
+    More than 8 bits are scaled, not clipped; colors of an embedded profile become sRGB; what is transparent shows
+    white.
+
+    Raises:
+        weft.UnreadableError: It has pixels that are not numbers.
+    """
+    gray = is_gray(image)
+    flat = _narrowed(image) if _is_wide(image) else _in_srgb(image)
+    if flat.has_transparency_data:
+        layer = flat.convert("RGBA")
+        flat = Image.alpha_composite(Image.new("RGBA", layer.size, "white"), layer)
+    return flat.convert("L" if gray else "RGB")
+
+
+def fit_square(image: Image.Image, size: int, mode: str) -> Image.Image:
+    """Scale the shorter side to ``size``, with antialiasing, and cut the middle out.
+
+    Args:
+        image: ``L`` or ``RGB``.
+        size: Pixels a side.
+        mode: ``L`` or ``RGB``.
+
+    Returns:
+        An image without any metadata; the same pixels where nothing was to be done.
+    """
+    image = image if image.mode == mode else image.convert(mode)
+    if image.size != (size, size):
+        image = transforms.resize(image, [size], interpolation=InterpolationMode.BICUBIC, antialias=True)
+        image = transforms.center_crop(image, [size, size])
+    return Image.fromarray(np.asarray(image))
+
+
+def _is_wide(image: Image.Image) -> bool:
+    return image.mode in ("I", "F") or image.mode.startswith("I;")
+
+
+def _narrowed(image: Image.Image) -> Image.Image:
+    """Gray of 16 or 32 bits as 8: white is what the format says, or the least usual white that holds every pixel."""
+    values = np.asarray(image, dtype=np.float64)
+    top = float(values.max())
+    if not np.isfinite(values).all():
+        raise weft.UnreadableError("it has pixels that are not numbers (infinite, or NaN)")
+    whites = (65_535.0,) if image.mode.startswith("I;") else (1.0, *_WHITES) if image.mode == "F" else _WHITES
+    white = next((white for white in whites if top <= white), top)
+    return Image.fromarray(np.rint(values.clip(0, white) * (255 / white)).astype(np.uint8))
+
+
+def _in_srgb(image: Image.Image) -> Image.Image:
+    profile = image.info.get("icc_profile")
+    if not profile or image.mode not in ("RGB", "RGBA", "CMYK"):
+        return image
+    try:
+        source = ImageCms.ImageCmsProfile(io.BytesIO(profile))
+        mode = "RGBA" if image.mode == "RGBA" else "RGB"
+        return ImageCms.profileToProfile(image, source, ImageCms.createProfile("sRGB"), outputMode=mode) or image
+    except (ImageCms.PyCMSError, OSError):
+        return image  # A damaged profile is no reason to do without the picture.
+
+
+def _palette_extremes(image: Image.Image) -> list[tuple[int, int]]:
+    """Least and greatest channel of each entry of the palette."""
+    palette = np.asarray(image.getpalette("RGB") or [], dtype=np.uint8).reshape(-1, 3)
+    return [(int(entry.min()), int(entry.max())) for entry in palette]
