@@ -14,7 +14,6 @@ import pytest
 
 from weft.errors import FolderError
 from weft.storage.atomic import new_folder, write_bytes, write_json, write_text
-from weft.storage.ownership import DEMO_MARK
 
 
 def entries(folder: Path) -> list[str]:
@@ -147,11 +146,39 @@ def test_force_replaces_a_weft_folder(tmp_path: Path, own: str) -> None:
     assert entries(tmp_path) == ["out"]
 
 
+DEMO_FILES = (
+    "demo.json", "index.html", "page-files/a.png", "text/source/a.txt", "text/generated/a.txt",
+    "text/corpus/corpus.json", "text/run/run.json",
+)  # fmt: skip
+
+
+def write_demo(out: Path, *more: str) -> None:
+    for name in (*DEMO_FILES, *more):
+        (out / name).parent.mkdir(parents=True, exist_ok=True)
+        (out / name).write_text("mine")
+    (out / "demo.json").write_text('{"kind": "demo", "modalities": ["text", "image"]}')
+
+
 def test_force_replaces_a_demo(tmp_path: Path) -> None:
-    (tmp_path / "out").mkdir()
-    (tmp_path / "out" / "index.html").write_text(f"<html><head>{DEMO_MARK}</head></html>")
+    write_demo(tmp_path / "out")
     make(tmp_path / "out", force=True)
     assert entries(tmp_path / "out") == ["new.txt"]
+
+
+@pytest.mark.parametrize("mine", ["thesis.doc", "audio/a.wav", "text/mine/a.txt", "text/run/mine.txt", "image"])
+def test_force_never_deletes_what_was_put_into_a_demo(tmp_path: Path, mine: str) -> None:
+    write_demo(tmp_path / "out", mine)
+    with pytest.raises(FolderError, match="--force does not replace it"):
+        make(tmp_path / "out", force=True)
+    assert (tmp_path / "out" / mine).read_text() == "mine"
+
+
+@pytest.mark.parametrize("manifest", ["", "[]", "{}", '{"kind": "demo", "modalities": 3}', '{"kind": "d"}'])
+def test_a_demo_is_known_by_a_sound_manifest(tmp_path: Path, manifest: str) -> None:
+    write_demo(tmp_path / "out")
+    (tmp_path / "out" / "demo.json").write_text(manifest)
+    with pytest.raises(FolderError, match="--force does not replace it"):
+        make(tmp_path / "out", force=True)
 
 
 @pytest.mark.parametrize(
