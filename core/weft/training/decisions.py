@@ -93,14 +93,21 @@ def held_out_rows(sources: Sequence[TokenSource], sequences: SequenceBuilder, co
 
 
 def _settings(request: TrainRequest, size: Size, batch_size: int, threads: int) -> RunSettings:
-    """Everything but the number of steps and what follows from it."""
+    """Everything but the number of steps and what follows from it.
+
+    Raises:
+        OptionError: A device that is not there, or more micro-batches than rows.
+    """
     device = pick_device(request.device)
+    rows = request.batch_size or batch_size
+    if request.micro_batches > rows:
+        raise OptionError(f"micro_batches is {request.micro_batches}, but a step has only {rows} rows; lower it")
     return RunSettings(
         size=request.size,
         steps=request.steps or 1,
         minutes=None if request.steps else request.minutes or DEFAULT_MINUTES,
         seed=request.seed,
-        batch_size=request.batch_size or batch_size,
+        batch_size=rows,
         micro_batches=request.micro_batches,
         learning_rate=request.learning_rate or size.learning_rate,
         weight_decay=WEIGHT_DECAY,
@@ -189,7 +196,8 @@ def steps_for_budget(
         OptionError: The budget is over before it begins.
     """
     began = time.monotonic()
-    loop = Loop(trainer, train, settings, device)
+    # As if early in a long run: the schedule must not end, and turn negative, while steps are timed.
+    loop = Loop(trainer, train, replace(settings, steps=100 * CALIBRATION_STEPS), device)
     loop.train_step()
     timed = time.monotonic()
     limit = max(0.5, minutes * 60 * 0.05)
@@ -207,7 +215,7 @@ def steps_for_budget(
     if steps < EVALUATIONS:
         needed = (2 * EVALUATIONS * (step_seconds + evaluation_seconds) + time.monotonic() - began) / 60
         raise OptionError(
-            f"{minutes:g} minutes are too short on this machine: a step takes {step_seconds:.2f} s; "
-            f"allow at least {needed:.1f} minutes, or give --steps"
+            f"{minutes:g} minutes are too short on this machine: a step takes {step_seconds:.2g} s; "
+            f"allow at least {needed:.2g} minutes, or give --steps"
         )
     return steps

@@ -1,0 +1,249 @@
+"""What is decided before step 0, and what is refused."""
+
+from __future__ import annotations
+
+import copy
+import time
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from torch import Tensor, nn
+
+import weft
+from weft.codecs.sequence import Sequences
+from weft.codecs.vocabulary import Vocabulary
+from weft.models.config import SIZES, Size
+from weft.training.data import TokenSource, longest_document, rows_of
+from weft.training.decisions import (
+    EVALUATIONS,
+    context_for,
+    decide,
+    default_batch,
+    default_dropout,
+    describe,
+    steps_for_budget,
+)
+from weft.training.loop import LoopSettings
+from weft.training.material import Material
+from weft.training.next_token import NextTokenTrainer
+from weft.training.settings import RunSettings, TrainRequest
+
+NANO = SIZES["nano"]
+SMALL = Size(1, 8, 1, 1, 8, 0.02, 64, 16)
+
+
+def source(modality: str, lengths: Sequence[int], prompts: Sequence[int | None] | None = None) -> TokenSource:
+    payloads = [np.zeros(length, dtype=np.uint16) for length in lengths]
+    typed = [None if n is None else np.zeros(n, dtype=np.uint16) for n in prompts or [None] * len(lengths)]
+    held_out = np.arange(len(lengths)) % 10 == 9
+    return TokenSource(modality, payloads, typed, held_out)
+
+
+def material(*sources: TokenSource) -> Material:
+    sizes = dict.fromkeys(["text", *(each.modality for each in sources)], 20)
+    return Material(sources, {}, {}, sizes, [1] * 20, [], NextTokenTrainer)
+
+
+class TestContext:
+    @given(lengths=st.lists(st.integers(1, 3000), min_size=1, max_size=5), prompt=st.none() | st.integers(0, 100))
+    @settings(max_examples=60, deadline=None)
+    def test_the_smallest_power_of_two_that_holds_the_longest_document(
+        self, lengths: list[int], prompt: int | None
+    ) -> None:
+        corpus = source("image", lengths, [prompt] * len(lengths))
+        context = context_for([corpus], NANO, None)
+        read = longest_document(corpus) - 1  # the end is predicted, never read
+        assert context & (context - 1) == 0
+        assert context >= read
+        assert context == 16 or context // 2 < read
+
+    def test_long_text_is_windowed(self) -> None:
+        assert context_for([source("text", [10**6])], NANO, None) == NANO.text_context
+
+    def test_answers_are_held_whole_up_to_a_limit(self) -> None:
+        assert context_for([source("text", [150], [40])], NANO, None) == 256
+        assert context_for([source("text", [10**6], [40])], NANO, None) == 4 * NANO.text_context
+
+    def test_a_mixture_takes_the_longest_need(self) -> None:
+        assert context_for([source("text", [10**6]), source("image", [300], [9])], NANO, None) == 512
+
+    def test_what_was_asked_for_is_taken_unless_it_would_cut_an_image(self) -> None:
+        assert context_for([source("text", [10**6])], NANO, 48) == 48
+        images = source("image", [64], [5])
+        assert context_for([images], NANO, 71) == 71
+        with pytest.raises(weft.OptionError, match="context 70 is shorter than the longest document, 71 tokens"):
+            context_for([images], NANO, 70)
+
+
+class TestBatch:
+    @pytest.mark.parametrize(("length", "expected"), [(29, 2), (13, 4), (6, 8)])
+    def test_about_the_tokens_of_the_size(self, length: int, expected: int) -> None:
+        rows = self.rows(source("image", [length] * 40))
+        assert default_batch(SMALL, rows) == expected
+
+    def test_never_more_than_there_are(self) -> None:
+        assert default_batch(NANO, self.rows(source("image", [5] * 3))) == 3
+
+    def test_never_none(self) -> None:
+        assert default_batch(SMALL, self.rows(source("image", [500] * 3))) == 1
+
+    def rows(self, corpus: TokenSource) -> Any:
+        sequences = Sequences(Vocabulary.build({"image": 20, "text": 20}))
+        return rows_of([corpus], sequences, 1024, held_out=False, seed=0)
+
+
+@pytest.fixture
+def small(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(SIZES, "small", SMALL)
+
+
+@pytest.mark.usefixtures("small")
+class TestDecide:
+    data = material(source("text", [400] * 30))
+
+    def test_everything_is_settled(self) -> None:
+        decided = decide(self.data, TrainRequest(size="small", steps=50, seed=3), threads=1)
+        chosen = decided.settings
+        assert (chosen.steps, chosen.seed, chosen.threads, chosen.minutes) == (50, 3, 1, None)
+        assert (chosen.learning_rate, decided.model.width, decided.model.context_length) == (0.02, 8, 16)
+        assert chosen.batch_size == round(64 / 17)
+        assert -(-50 // chosen.evaluate_every) <= EVALUATIONS
+        rows = rows_of(self.data.sources, Sequences(decided.vocabulary), 16, held_out=False, seed=3)
+        assert decided.epochs == pytest.approx(50 * chosen.batch_size / len(rows))
+        assert "50 steps" in describe(decided, self.data)
+        assert RunSettings.from_json(chosen.to_json()) == chosen
+
+    def test_dropout_where_examples_are_seen_many_times(self) -> None:
+        few = material(source("text", [40]))
+        assert default_dropout(2) == 0
+        assert decide(few, TrainRequest(size="small", steps=2), 1).settings.dropout == 0
+        many = decide(few, TrainRequest(size="small", steps=200), 1)
+        assert many.settings.dropout == many.model.dropout == default_dropout(100) > 0
+        assert decide(few, TrainRequest(size="small", steps=200, dropout=0.0), 1).settings.dropout == 0
+
+    def test_what_was_asked_for_is_kept(self) -> None:
+        request = TrainRequest(
+            size="small", steps=7, batch_size=3, micro_batches=2, context=24, learning_rate=0.5, dropout=0.25
+        )
+        decided = decide(self.data, request, threads=1)
+        chosen = decided.settings
+        assert (chosen.batch_size, chosen.micro_batches, chosen.learning_rate) == (3, 2, 0.5)
+        assert (decided.model.context_length, decided.model.dropout, chosen.dropout) == (24, 0.25, 0.25)
+
+    def test_more_micro_batches_than_rows(self) -> None:
+        with pytest.raises(weft.OptionError, match="micro_batches is 5, but a step has only 4 rows"):
+            decide(self.data, TrainRequest(size="small", steps=7, batch_size=4, micro_batches=5), threads=1)
+
+    def test_minutes_become_steps(self) -> None:
+        decided = decide(self.data, TrainRequest(size="small", minutes=0.05), threads=1)
+        assert decided.settings.steps >= EVALUATIONS
+        assert decided.settings.minutes == 0.05
+
+    def test_an_unknown_size(self) -> None:
+        with pytest.raises(weft.OptionError, match="size 'huge' is unknown; choose one of nano, micro"):
+            decide(self.data, TrainRequest(size="huge", steps=7), threads=1)
+
+    def test_an_unknown_device(self) -> None:
+        with pytest.raises(weft.OptionError, match="device 'toaster' is not available"):
+            decide(self.data, TrainRequest(size="small", steps=7, device="toaster"), threads=1)
+
+
+class Slow(weft.Trainer[Tensor]):
+    """A linear model whose step takes a known time."""
+
+    def __init__(self, seconds: float) -> None:
+        self.seconds = seconds
+        self.models: list[tuple[nn.Module, nn.Module]] = []
+        """As they were made, and as they were trained."""
+
+    def build_model(self) -> nn.Module:
+        model = nn.Linear(2, 1)
+        self.models.append((copy.deepcopy(model), model))
+        return model
+
+    def collate(self, items: Sequence[Tensor]) -> weft.Batch:
+        return {"x": torch.stack(list(items))}
+
+    def loss(self, model: nn.Module, batch: weft.Batch) -> weft.LossSum:
+        time.sleep(self.seconds)
+        return weft.LossSum((model(batch["x"]) - 1).square().sum(), len(batch["x"]))
+
+
+class Points(weft.Dataset[Tensor]):
+    def __len__(self) -> int:
+        return 8
+
+    def draw(self, index: int, epoch: int) -> Tensor:
+        return torch.tensor([float(index), 1.0])
+
+
+class TestBudget:
+    def steps(self, trainer: Slow, minutes: float) -> int:
+        chosen = LoopSettings(steps=1, batch_size=4)
+        return steps_for_budget(
+            trainer, Points(), Points(), settings=chosen, device=torch.device("cpu"), minutes=minutes
+        )
+
+    def test_steps_fill_the_budget(self) -> None:
+        # 60 s of steps of 10 ms, less the evaluations and the timing itself; a loaded machine gets fewer.
+        assert 1500 < self.steps(Slow(0.01), 1.0) < 5900
+
+    def test_a_budget_that_is_over_before_it_begins(self) -> None:
+        with pytest.raises(
+            weft.OptionError, match=r"0\.005 minutes are too short .* allow at least .* or give --steps"
+        ):
+            self.steps(Slow(0.05), 0.005)
+
+    def test_timed_steps_descend(self) -> None:
+        """They are thrown away, but must not run off to infinity before they are timed."""
+        trainer = Slow(0.0)
+        self.steps(trainer, 1.0)
+        ((before, after),) = trainer.models
+        batch = trainer.collate([Points().draw(i, 0) for i in range(8)])
+        assert trainer.loss(after, batch).total < trainer.loss(before, batch).total
+
+
+class TestRequest:
+    @pytest.mark.parametrize("name", ["steps", "minutes", "batch_size", "micro_batches", "context", "learning_rate"])
+    @pytest.mark.parametrize("value", [0, -1])
+    def test_what_must_be_above_zero(self, name: str, value: int) -> None:
+        with pytest.raises(weft.OptionError, match=f"{name} must be above 0, and finite; got {value}"):
+            TrainRequest(**{name: value})
+
+    @pytest.mark.parametrize("name", ["minutes", "learning_rate", "dropout"])
+    @pytest.mark.parametrize("value", [float("nan"), float("inf")])
+    def test_what_must_be_finite(self, name: str, value: float) -> None:
+        with pytest.raises(weft.OptionError, match=f"{name} must be .*got {value}"):
+            TrainRequest(**{name: value})
+
+    @pytest.mark.parametrize("value", [-0.1, 1.0, 2])
+    def test_dropout_is_a_share(self, value: float) -> None:
+        with pytest.raises(weft.OptionError, match="dropout must be at least 0 and below 1"):
+            TrainRequest(dropout=value)
+
+    def test_a_negative_seed(self) -> None:
+        with pytest.raises(weft.OptionError, match="seed must be at least 0, got -1"):
+            TrainRequest(seed=-1)
+
+    def test_steps_or_minutes(self) -> None:
+        with pytest.raises(weft.OptionError, match="--steps and --minutes exclude each other"):
+            TrainRequest(steps=5, minutes=1)
+
+
+def test_a_negative_seed_of_preparation(tmp_path: Path) -> None:
+    (tmp_path / "a.txt").write_text("a text")
+    with pytest.raises(weft.OptionError, match="seed must be at least 0, got -1"):
+        weft.prepare(tmp_path / "a.txt", out=tmp_path / "corpus", seed=-1)
+    assert not (tmp_path / "corpus").exists()
+
+
+@pytest.mark.parametrize("values", [{}, {"steps": 3}, {"surplus": 1}, None, []])
+def test_damaged_settings(values: Any) -> None:
+    with pytest.raises(weft.FolderError, match="the run's settings are damaged"):
+        RunSettings.from_json(values)
