@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from weft._version import __version__
-from weft.errors import PluginError, SourceError, WeftError
+from weft.errors import OptionError, PluginError, SourceError, WeftError
 from weft.interfaces.payload import PayloadFormat
 from weft.interfaces.preparer import AnyPreparer
 from weft.interfaces.progress import Reporter
@@ -101,10 +101,12 @@ def prepare_corpus(
 
     Raises:
         SourceError: Nothing to read, nothing usable, or several modalities and none named.
-        OptionError: An option that does not exist or has an impossible value.
+        OptionError: An option that does not exist or has an impossible value, or a negative seed.
         PluginError: The plugin for the modality is missing or does not work.
         FolderError: ``out`` is in the way.
     """
+    if seed < 0:
+        raise OptionError(f"seed must be at least 0, got {seed}")
     check_target(out, force=force, sources=sources)
     if modality_name is not None:
         registry.modality(modality_name)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Self
@@ -32,8 +33,10 @@ class TrainRequest:
             raise OptionError("--steps and --minutes exclude each other; give one of them")
         for name in ("steps", "minutes", "batch_size", "micro_batches", "context", "learning_rate", "threads"):
             value = getattr(self, name)
-            if value is not None and value <= 0:
-                raise OptionError(f"{name} must be above 0, got {value}")
+            if value is not None and not 0 < value < math.inf:
+                raise OptionError(f"{name} must be above 0, and finite; got {value}")
+        if self.seed < 0:
+            raise OptionError(f"seed must be at least 0, got {self.seed}")
         if self.dropout is not None and not 0 <= self.dropout < 1:
             raise OptionError(f"dropout must be at least 0 and below 1, got {self.dropout}")
 
