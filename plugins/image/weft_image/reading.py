@@ -73,7 +73,7 @@ def _opened(file: BinaryIO) -> Iterator[Image.Image]:
             image = Image.open(file, formats=FORMATS)
         except (Image.DecompressionBombError, Image.DecompressionBombWarning) as error:
             raise weft.UnreadableError(
-                f"it claims more than {Image.MAX_IMAGE_PIXELS or 0:,} pixels, as files do that are made to fill memory; "
+                f"it claims more than {Image.MAX_IMAGE_PIXELS or 0:,} pixels, as files made to fill memory do; "
                 f"if it is what it says, make it smaller"
             ) from error
         except UnidentifiedImageError as error:
