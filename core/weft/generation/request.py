@@ -33,6 +33,8 @@ def check(options: SamplingOptions, creativity: Creativity | None) -> None:
         value = getattr(options, name)
         if value is not None and not low <= value <= high:
             raise OptionError(f"{name} must be between {low:g} and {high:g}, got {value:g}")
+    if "" in options.stop:
+        raise OptionError("a stop text must not be empty; leave it out")
 
 
 def settle(generator: Generator[Any], options: SamplingOptions, creativity: Creativity | None) -> SamplingOptions:
