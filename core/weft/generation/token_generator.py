@@ -114,8 +114,8 @@ class TokenGenerator(Generator[P]):
             return _timed(options.seconds, facts, high, request.modality)
         if facts.bytes_per_token is not None:
             return 1, options.max_tokens or high
-        most = min(high, options.max_tokens or high) // facts.unit * facts.unit
-        return min(low, most), max(facts.unit, most)
+        most = max(facts.unit, min(high, options.max_tokens or high) // facts.unit * facts.unit)
+        return min(low, most), most
 
 
 def _timed(seconds: float, facts: CodecFacts, longest: int, modality: str) -> tuple[int, int]:
