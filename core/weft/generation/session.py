@@ -57,6 +57,11 @@ class _Prepared:
         assert self.options.seed is not None
         return [self.options.seed + i for i in range(self.options.n)]
 
+    @property
+    def given(self) -> int:
+        """Characters of the result that were given: a text that is continued, but no prompt that is answered."""
+        return len(self.prompt or "") if self.begun else 0
+
 
 class Session:
     """The weights of one checkpoint with the codecs of its run.
@@ -111,7 +116,7 @@ class Session:
         for drawn in self._draw(job, reporter):
             payload = self._codec(job.target).decode([np.array([*job.begun, *drawn.tokens], dtype=np.int32)])[0]
             if job.options.stop:
-                payload = _cut(payload, job.options.stop, len(prompt or ""))
+                payload = _cut(payload, job.options.stop, job.given)
             settings = replace(job.options, seed=drawn.seed, n=1)
             artifacts.append(Artifact(payload, job.target, job.prompt, drawn, settings, payload_format))
         return artifacts
@@ -131,7 +136,7 @@ class Session:
 
     def _stream(self, job: _Prepared) -> Iterator[str]:
         decoder = StreamDecoder(self._codec("text"))
-        holder = _StopHolder(job.options.stop, len(job.prompt or "") if job.begun else 0)
+        holder = _StopHolder(job.options.stop, job.given)
         yield from holder.feed("".join(decoder.feed(token) for token in job.begun))
         for step in self._engine.steps(job.plan, job.options, job.seeds):
             token = int(step.tokens[0])
