@@ -18,6 +18,7 @@ PROJECT = "weft"
 
 hookspec = pluggy.HookspecMarker(PROJECT)
 hookimpl = pluggy.HookimplMarker(PROJECT)
+"""Marks a function of a plugin's entry module as one of the hooks in :class:`Hooks`."""
 
 
 class RegisterModality(Protocol):
