@@ -1,0 +1,54 @@
+"""Which sounds are kept."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+import weft
+from weft_audio.waveform import Waveform
+
+
+class Length(weft.Filter[Waveform]):
+    """Rejects what is empty, too short or too long.
+
+    Args:
+        least: Seconds of the shortest clip.
+        most: Seconds of the longest.
+    """
+
+    name = "length"
+    on: Literal["raw", "clean"] = "raw"
+
+    def __init__(self, least: float, most: float) -> None:
+        self._least = least
+        self._most = most
+
+    def check(self, sample: weft.Sample[Waveform]) -> weft.Reason | None:
+        seconds = sample.payload.seconds
+        if not seconds:
+            return weft.Reason("empty", "there are no samples in it")
+        if seconds < self._least:
+            return weft.Reason("too-short", f"{seconds:.3f} s, shorter than audio.min_seconds = {self._least:g}")
+        if seconds > self._most:
+            return weft.Reason(
+                "too-long", f"it is longer than audio.seconds = {self._most:g}; audio.longer=cut cuts it"
+            )
+        return None
+
+
+class Silent(weft.Filter[Waveform]):
+    """Rejects what has nothing louder than a level.
+
+    Args:
+        level: In decibels below full scale.
+    """
+
+    name = "silent"
+
+    def __init__(self, level: float) -> None:
+        self._level = level
+
+    def check(self, sample: weft.Sample[Waveform]) -> weft.Reason | None:
+        if sample.payload.peak > 10 ** (self._level / 20):
+            return None
+        return weft.Reason("silent", f"nothing in it is louder than audio.min_level = {self._level:g} dB")

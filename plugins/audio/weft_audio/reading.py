@@ -1,0 +1,88 @@
+"""Audio files to pieces of sound: what is opened, how far its header is trusted, and where it is cut."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from math import ceil
+
+import numpy as np
+import numpy.typing as npt
+import soundfile  # type: ignore[import-untyped]
+
+import weft
+from weft_audio.waveform import Waveform
+
+_BLOCK = 1 << 18
+"""Samples of all channels that are decoded at once: what a header claims allocates no memory."""
+
+
+@dataclass(frozen=True, slots=True)
+class Header:
+    """What a file says of itself before anything is decoded.
+
+    Attributes:
+        rate: Samples a second.
+        seconds: Duration.
+    """
+
+    rate: int
+    seconds: float
+
+
+def read_header(item: weft.Item) -> Header | None:
+    """The header of an item; ``None`` where it is no audio, or has nothing in it."""
+    try:
+        with _opened(item) as file:
+            return Header(file.samplerate, file.frames / file.samplerate) if file.frames > 0 else None
+    except Exception:  # Whatever is wrong with it is told when the item is read.
+        return None
+
+
+def read_pieces(item: weft.Item, seconds: float, *, cut: bool) -> Iterator[Waveform]:
+    """The sound of an item in one channel, the mean of its channels, at its own rate.
+
+    One that is longer than ``seconds`` comes in consecutive pieces, which put together are the whole and are of equal
+    length where its header tells the truth. Memory is bounded by the length of a piece.
+
+    Args:
+        item: Its content decides what it is, whatever the name says.
+        seconds: Longest piece.
+        cut: If false, of a longer one there is only a first piece, which is longer than ``seconds``.
+
+    Raises:
+        weft.UnreadableError: It is no audio.
+    """
+    with _opened(item) as file:
+        most = max(1, int(seconds * file.samplerate))
+        if not cut:
+            yield Waveform(_decode(file, most + 1), file.samplerate)
+            return
+        size = ceil(file.frames / ceil(file.frames / most)) if file.frames > 0 else most
+        while len(samples := _decode(file, size)):
+            yield Waveform(samples, file.samplerate)
+
+
+@contextmanager
+def _opened(item: weft.Item) -> Iterator[soundfile.SoundFile]:
+    with item.open() as raw:
+        try:
+            file = soundfile.SoundFile(raw)
+        except soundfile.LibsndfileError as error:
+            raise weft.UnreadableError(f"its content is no audio that can be decoded: {error.error_string}") from error
+        with file:
+            yield file
+
+
+def _decode(file: soundfile.SoundFile, count: int) -> npt.NDArray[np.float32]:
+    """The next frames, at most ``count``, as the mean of their channels."""
+    step = max(1, _BLOCK // file.channels)
+    parts: list[npt.NDArray[np.float32]] = []
+    while count > 0:
+        block = file.read(min(step, count), dtype="float32", always_2d=True)
+        if not len(block):
+            break
+        parts.append(block[:, 0] if file.channels == 1 else block.mean(axis=1, dtype=np.float64).astype(np.float32))
+        count -= len(block)
+    return np.concatenate(parts) if parts else np.empty(0, np.float32)
