@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 
 from weft.interfaces.progress import Reporter, Task
 from weft.storage.run import RunFolder
@@ -24,22 +24,31 @@ class ShowProgress(Callback):
 
 
 class LogMetrics(Callback):
-    """Appends the mean loss of every few steps, and the wall time, to ``metrics.jsonl``."""
+    """Appends the mean loss of every few steps, and the time trained, to ``metrics.jsonl``.
 
-    def __init__(self, folder: RunFolder) -> None:
+    Args:
+        folder: Of the run.
+        unlogged: Losses since the last row, of a resumed run.
+
+    Attributes:
+        unlogged: Losses of the steps since the last row.
+    """
+
+    def __init__(self, folder: RunFolder, unlogged: Sequence[float] = ()) -> None:
         self._folder = folder
-        self._losses: list[float] = []
+        self.unlogged = list(unlogged)
         self._began = 0.0
 
     def begin(self, loop: Loop) -> None:
         self._folder.forget_metrics_after(loop.step)
-        self._began = time.monotonic()
+        before = max((float(row.get("seconds", 0.0)) for row in self._folder.metrics()), default=0.0)
+        self._began = time.monotonic() - before
 
     def after_step(self, loop: Loop, figures: Mapping[str, float]) -> None:
-        self._losses.append(figures["loss"])
+        self.unlogged.append(figures["loss"])
         if loop.step % LOG_EVERY == 0 or loop.step == loop.settings.steps:
-            mean = sum(self._losses) / len(self._losses)
-            self._losses.clear()
+            mean = sum(self.unlogged) / len(self.unlogged)
+            self.unlogged.clear()
             self.write({"step": loop.step, **figures, "loss": mean, "seconds": time.monotonic() - self._began})
 
     def write(self, row: Mapping[str, float]) -> None:
@@ -55,7 +64,8 @@ class KeepWeights(Callback):
         evaluate: Held-out figures of the model as it stands, with a ``loss``; ``None`` where nothing was held out.
         every: Steps between checkpoints.
         best: Figures of the best weights so far, of a resumed run.
-        log: Where held-out figures are written.
+        last: Figures of the last weights, of a resumed run.
+        log: Where held-out figures are written; called before this.
         reporter: Told of each evaluation.
     """
 
@@ -66,6 +76,7 @@ class KeepWeights(Callback):
         evaluate: Callable[[], Mapping[str, float]] | None,
         every: int,
         best: Mapping[str, float] | None,
+        last: Mapping[str, float] | None,
         log: LogMetrics,
         reporter: Reporter,
     ) -> None:
@@ -73,7 +84,7 @@ class KeepWeights(Callback):
         self._evaluate = evaluate
         self._every = every
         self.best = best
-        self.last: Mapping[str, float] | None = None
+        self.last = last
         self._log = log
         self._reporter = reporter
 
@@ -81,7 +92,7 @@ class KeepWeights(Callback):
         if loop.step % self._every and loop.step != loop.settings.steps:
             return
         improved = self._judge(loop)
-        notes = {"best": self.best, "last": self.last}
+        notes = {"best": self.best, "last": self.last, "unlogged": list(self._log.unlogged)}
         self._folder.checkpoints.save(loop.state(notes), best=improved)
 
     def _judge(self, loop: Loop) -> bool:

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import torch
 
@@ -41,12 +42,17 @@ def resume_run(path: Path, material: Material, reporter: Reporter) -> RunFolder:
     """Go on from the last checkpoint, or from the start where there is none, with the settings that were written down.
 
     Raises:
-        FolderError: The corpora are not those of the run.
+        FolderError: The corpora, or the text codec that they share, are not those of the run.
     """
     folder = RunFolder.open(path)
     recorded = [corpus["sha256"] for corpus in folder.manifest.corpora]
     if recorded != [corpus["sha256"] for corpus in material.corpora]:
-        raise FolderError(f"the corpora have changed since {path} began; train into a new folder")
+        raise FolderError(
+            f"the corpora are not those that {path} was begun with, in that order; name the same ones, or train into "
+            f"a new folder"
+        )
+    if dict(folder.manifest.codecs) != dict(material.codec_hashes):
+        raise FolderError(f"the codecs are not those that {path} was begun with; train into a new folder")
     with _threads(RunSettings.from_json(folder.manifest.settings).threads):
         _train(folder, material, reporter)
     return folder
@@ -93,7 +99,7 @@ def _begin(
         modalities=material.modalities,
         lengths={name: list(lengths) for name, lengths in _lengths(material).items()},
         corpora=list(material.corpora),
-        conditional=[s.modality for s in material.sources if any(prompt is not None for prompt in s.prompts)],
+        conditional=_conditional(material),
         codecs=dict(material.codec_hashes),
         weft=__version__,
     )
@@ -109,14 +115,13 @@ def _train(folder: RunFolder, material: Material, reporter: Reporter) -> None:
     trainer = material.trainer(config, vocabulary)
     train = rows_of(material.sources, sequences, config.context_length, held_out=False, seed=settings.seed)
     held_out = held_out_rows(material.sources, sequences, config.context_length)
-    log = LogMetrics(folder)
     with reporter.task("training", settings.steps, "step") as task:
         loop = Loop(trainer, train, settings.loop(), device)
-        best = None
+        notes: Mapping[str, Any] = {}
         if folder.checkpoints.pointers():
             state = folder.checkpoints.load("last")
             loop.restore(state)
-            best = state.notes["best"]
+            notes = state.notes
             task.advance(state.step)
             reporter.note(f"going on from step {state.step} of {settings.steps}")
 
@@ -130,11 +135,13 @@ def _train(folder: RunFolder, material: Material, reporter: Reporter) -> None:
                 autocast=settings.autocast,
             )
 
+        log = LogMetrics(folder, notes.get("unlogged", ()))
         keep = KeepWeights(
             folder=folder,
             evaluate=figures if len(held_out) else None,
             every=settings.evaluate_every,
-            best=best,
+            best=notes.get("best"),
+            last=notes.get("last"),
             log=log,
             reporter=reporter,
         )
@@ -155,6 +162,11 @@ def _judge(keep: KeepWeights, reporter: Reporter) -> None:
             f"({keep.best['loss']:.3f}) and ended at {keep.last['loss']:.3f}. `generate` uses the best weights; "
             "more data, a smaller size or fewer steps would help"
         )
+
+
+def _conditional(material: Material) -> list[str]:
+    with_prompts = (s.modality for s in material.sources if any(prompt is not None for prompt in s.prompts))
+    return list(dict.fromkeys(with_prompts))
 
 
 def _lengths(material: Material) -> dict[str, tuple[int, int]]:

@@ -1,0 +1,252 @@
+"""A run is exact: killed anywhere and resumed, it is the run that was never stopped. With real processes."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+import weft
+from weft.cli.main import run as weft_command
+from weft.storage.hashing import hash_folder
+from weft.training.loop import Loop
+
+STEPS = 36
+"""A checkpoint every three steps."""
+
+MORTAL = """
+import itertools, os, signal, sys, types
+
+from weft.cli.main import main
+from weft.storage import checkpoints
+from weft.training import decisions
+from weft.training.loop import Loop
+
+moment, step, *arguments = sys.argv[1:]
+
+def dying(function, due):
+    def wrapped(*args):
+        if due(*args):
+            os.kill(os.getpid(), signal.SIGKILL)
+        return function(*args)
+    return wrapped
+
+if moment == "after-steps":
+    Loop.train_step = dying(Loop.train_step, lambda loop: loop.step == int(step) and loop.callbacks)
+elif moment == "before-naming":
+    named = lambda path, value: path.name == "pointers.json" and value["last"] == f"step-{int(step):08d}"
+    checkpoints.write_json = dying(checkpoints.write_json, named)
+else:
+    raise SystemExit(f"no such moment: {moment}")
+# A clock that ticks whenever somebody looks: a budget of minutes becomes a few steps.
+decisions.time = types.SimpleNamespace(monotonic=itertools.count().__next__)
+sys.argv = ["weft", *arguments]
+main()
+"""
+"""The command line, in a process that is killed at a moment: no handler runs, nothing is flushed."""
+
+
+def environment() -> dict[str, str]:
+    return {**os.environ, "OMP_NUM_THREADS": "1"}
+
+
+def mortal(moment: str, step: int, *arguments: str) -> None:
+    command = [sys.executable, "-c", MORTAL, moment, str(step), *arguments]
+    done = subprocess.run(command, env=environment(), capture_output=True, text=True, timeout=120, check=False)
+    assert done.returncode == -signal.SIGKILL, done.stderr
+
+
+def killed_from_outside(when: Callable[[], bool], *arguments: str) -> None:
+    process = subprocess.Popen(
+        [sys.executable, "-m", "weft", *arguments], env=environment(), stdout=subprocess.PIPE, stderr=subprocess.PIPE
+    )
+    until = time.monotonic() + 120
+    while not when() and process.poll() is None and time.monotonic() < until:
+        time.sleep(0.002)
+    process.kill()
+    _, errors = process.communicate()
+    assert process.returncode == -signal.SIGKILL, errors.decode()
+
+
+def losses(run: Path) -> list[dict[str, Any]]:
+    rows = [json.loads(line) for line in (run / "metrics.jsonl").read_text().splitlines()]
+    return [{name: value for name, value in row.items() if name != "seconds"} for row in rows]
+
+
+def seconds(run: Path) -> list[float]:
+    rows = [json.loads(line) for line in (run / "metrics.jsonl").read_text().splitlines()]
+    return [row["seconds"] for row in rows if "seconds" in row]
+
+
+def inspect(run: Path, capsys: pytest.CaptureFixture[str]) -> dict[str, Any]:
+    capsys.readouterr()
+    assert weft_command(["inspect", str(run), "--json"]) == 0
+    return dict(json.loads(capsys.readouterr().out))
+
+
+OPTIONS = {"size": "nano", "seed": 3, "context": 16, "batch_size": 2, "dropout": 0.1, "threads": 1, "device": "cpu"}
+FLAGS = [part for name, value in OPTIONS.items() for part in (f"--{name.replace('_', '-')}", str(value))]
+
+
+@pytest.mark.slow
+def test_killed_at_three_moments_and_resumed(
+    text_corpus: weft.Corpus, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    straight = weft.train(text_corpus, out=tmp_path / "straight", steps=STEPS, **OPTIONS)  # type: ignore[arg-type]
+    run = tmp_path / "killed"
+    train = ["train", str(text_corpus.path), "--out", str(run), "--steps", str(STEPS), *FLAGS, "--resume"]
+    checkpoints = run / "checkpoints"
+
+    mortal("after-steps", 2, *train)
+    assert (run / "run.json").is_file()
+    assert not checkpoints.exists()
+    killed_from_outside((checkpoints / "pointers.json").exists, *train)
+    assert json.loads((checkpoints / "pointers.json").read_text())["last"] < "step-00000015"
+    mortal("before-naming", 15, *train)
+    assert (checkpoints / "step-00000015").is_dir()
+    assert json.loads((checkpoints / "pointers.json").read_text())["last"] == "step-00000012"
+    resumed = weft.train(text_corpus, out=run, resume=True)
+
+    summary = inspect(run, capsys)
+    assert summary["step"] == STEPS
+    assert summary == resumed.summary() == inspect(straight.path, capsys)
+    assert losses(run) == losses(straight.path)
+    assert seconds(run) == sorted(seconds(run))
+    names = ({path.name for path in (each / "checkpoints").iterdir()} for each in (run, straight.path))
+    assert next(names) == next(names)
+
+
+@pytest.mark.slow
+def test_minutes_become_steps_once(
+    text_corpus: weft.Corpus, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    run = tmp_path / "killed"
+    train = ["train", str(text_corpus.path), "--out", str(run), "--minutes", "1", *FLAGS]
+    mortal("after-steps", 5, *train)
+    settings = json.loads((run / "run.json").read_text())["settings"]
+    assert settings["minutes"] == 1
+    assert 12 <= settings["steps"] <= 40
+    before = (run / "run.json").read_bytes()
+    resumed = weft.train(text_corpus, out=run, minutes=1, resume=True)
+    assert (run / "run.json").read_bytes() == before
+    straight = weft.train(
+        text_corpus,
+        out=tmp_path / "straight",
+        steps=settings["steps"],
+        **OPTIONS,  # type: ignore[arg-type]
+    )
+    summary = inspect(run, capsys)
+    assert summary["step"] == settings["steps"]
+    assert summary["weights_sha256"] == resumed.summary()["weights_sha256"]
+    assert summary["weights_sha256"] == straight.summary()["weights_sha256"]
+
+
+def test_a_finished_run_is_left_as_it_is(text_corpus: weft.Corpus, text_run: weft.Run) -> None:
+    before = hash_folder(text_run.path)
+    again = weft.train(text_corpus, out=text_run.path, resume=True)
+    assert hash_folder(text_run.path) == before
+    assert again.summary() == text_run.summary()
+
+
+def test_resume_begins_where_there_is_nothing_yet(
+    tiny_train: Any, text_corpus: weft.Corpus, text_run: weft.Run, tmp_path: Path
+) -> None:
+    run = tiny_train(text_corpus, tmp_path / "run", resume=True)
+    assert run.summary()["weights_sha256"] == text_run.summary()["weights_sha256"]
+
+
+def test_equal_seeds_are_equal_runs_and_others_are_not(
+    tiny_train: Any, text_corpus: weft.Corpus, text_run: weft.Run, tmp_path: Path
+) -> None:
+    other = tiny_train(text_corpus, tmp_path / "other", seed=1)
+    assert other.summary()["weights_sha256"] != text_run.summary()["weights_sha256"]
+
+
+def test_what_differs_is_listed(text_corpus: weft.Corpus, text_run: weft.Run, tmp_path: Path) -> None:
+    before = hash_folder(text_run.path)
+    with pytest.raises(weft.OptionError) as caught:
+        weft.train(
+            text_corpus, out=text_run.path, resume=True, size="tiny", steps=50, batch_size=4, context=64, seed=7,
+            learning_rate=0.1, dropout=0.5,
+        )  # fmt: skip
+    message = str(caught.value)
+    for part in ("steps was 40, now 50", "context was 32, now 64", "seed was 0, now 7", "learning_rate was 0.02"):
+        assert part in message
+    for same in ("size", "batch_size"):
+        assert f"{same} was" not in message
+    assert hash_folder(text_run.path) == before
+
+
+def test_the_command_says_so_and_exits_with_2(
+    text_corpus: weft.Corpus, text_run: weft.Run, capsys: pytest.CaptureFixture[str]
+) -> None:
+    command = ["train", str(text_corpus.path), "--out", str(text_run.path), "--steps", "50", "--resume"]
+    assert weft_command(command) == 2
+    assert "cannot be resumed with other options (steps was 40, now 50); leave them out" in capsys.readouterr().err
+
+
+def test_other_corpora_are_refused(
+    text_corpus: weft.Corpus, answer_corpus: weft.Corpus, text_run: weft.Run, workshop: Path, tmp_path: Path
+) -> None:
+    changed = weft.prepare(workshop / "more.txt", out=tmp_path / "changed")
+    for corpora in ([changed], [text_corpus, answer_corpus], [answer_corpus]):
+        with pytest.raises(weft.FolderError, match=r"the corpora are not those that .* was begun with"):
+            weft.train(corpora, out=text_run.path, resume=True)
+
+
+def test_an_output_in_the_way(text_corpus: weft.Corpus, text_run: weft.Run, tmp_path: Path) -> None:
+    before = hash_folder(text_run.path)
+    with pytest.raises(weft.FolderError, match="is not empty; choose another or pass --force"):
+        weft.train(text_corpus, out=text_run.path, steps=3)
+    (tmp_path / "mine").mkdir()
+    (tmp_path / "mine" / "thesis.tex").write_text("do not lose")
+    for options in ({"resume": True}, {"force": True}):
+        with pytest.raises(weft.FolderError):
+            weft.train(text_corpus, out=tmp_path / "mine", steps=3, **options)  # type: ignore[arg-type]
+    assert [path.name for path in (tmp_path / "mine").iterdir()] == ["thesis.tex"]
+    assert hash_folder(text_run.path) == before
+
+
+def test_force_replaces_a_run(tiny_train: Any, text_corpus: weft.Corpus, tmp_path: Path) -> None:
+    tiny_train(text_corpus, tmp_path / "run", steps=4)
+    replaced = tiny_train(text_corpus, tmp_path / "run", steps=2, force=True)
+    assert replaced.summary()["step"] == 2
+
+
+class Interrupted(Exception):
+    """Stands for whatever ends a process early, where killing it would add nothing."""
+
+
+@pytest.mark.parametrize("stop", [1, 13, 26])
+def test_interrupted_between_rows_of_the_log(
+    tiny_train: Any,
+    text_corpus: weft.Corpus,
+    text_run: weft.Run,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    stop: int,
+) -> None:
+    """The mean of the losses since the last row goes on, although checkpoints and rows are not written together."""
+    whole = Loop.train_step
+
+    def train_step(loop: Loop) -> dict[str, float]:
+        if loop.step == stop and loop.callbacks:
+            raise Interrupted
+        return whole(loop)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Loop, "train_step", train_step)
+        with pytest.raises(Interrupted):
+            tiny_train(text_corpus, tmp_path / "run")
+    resumed = tiny_train(text_corpus, tmp_path / "run", resume=True)
+    assert losses(resumed.path) == losses(text_run.path)
+    assert seconds(resumed.path) == sorted(seconds(resumed.path))
+    assert resumed.summary() == {**text_run.summary(), "corpora": resumed.summary()["corpora"]}
