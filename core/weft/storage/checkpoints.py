@@ -8,6 +8,7 @@ checkpoints/
 from __future__ import annotations
 
 import json
+import re
 import shutil
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -20,6 +21,8 @@ from weft.storage.hashing import hash_file
 
 Tensors: TypeAlias = "Mapping[str, Any]"
 Which = Literal["last", "best"]
+
+_NAME = re.compile(r"step-\d{8,}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,15 +90,25 @@ class CheckpointStore:
             raise FolderError(f"checkpoint {folder} is damaged ({error}); train again or restore the file") from error
 
     def pointers(self) -> dict[str, str]:
-        """``last`` and ``best`` to folder names; empty before the first checkpoint."""
+        """``last`` and ``best`` to folder names; empty before the first checkpoint.
+
+        Raises:
+            FolderError: The file is damaged.
+        """
         try:
             text = (self.folder / "pointers.json").read_text(encoding="utf-8")
         except FileNotFoundError:
             return {}
         try:
-            return {str(k): str(v) for k, v in json.loads(text).items()}
-        except (ValueError, AttributeError) as error:
-            raise FolderError(f"{self.folder / 'pointers.json'} is damaged: {error}") from error
+            found = json.loads(text)
+            pointers = {which: str(found[which]) for which in ("last", "best")}
+        except (ValueError, KeyError, TypeError) as error:
+            raise FolderError(f"{self.folder / 'pointers.json'} is damaged: {error!r}") from error
+        for name in pointers.values():
+            # Pruning deletes what is not named, and part of what is: a name must not lead out of the folder.
+            if not _NAME.fullmatch(name):
+                raise FolderError(f"{self.folder / 'pointers.json'} is damaged: {name!r} is no checkpoint")
+        return pointers
 
     def path(self, which: Which) -> Path:
         """Folder of a checkpoint.
