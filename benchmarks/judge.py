@@ -16,27 +16,36 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-EPOCHS = 12
-BATCH = 64
+EPOCHS = 24
+BATCH = 32
+SHIFT = 2
+"""Pixels that pictures are moved by while the judge learns, up to this many in each direction."""
+STRIDES = (2, 2, 1)
+FEATURES = 64
 
 
 class Network(nn.Module):
     """A convolutional classifier of single- or three-channel pictures of at least 16 x 16 pixels (spectrograms too)."""
 
-    def __init__(self, channels: int, classes: int, width: int = 32) -> None:
+    def __init__(self, channels: int, classes: int, width: int = 24) -> None:
         super().__init__()
         sizes = [channels, width, 2 * width, 4 * width]
         self.blocks = nn.Sequential(
             *(
-                nn.Sequential(nn.Conv2d(before, after, 3, padding=1), nn.BatchNorm2d(after), nn.ReLU(), nn.MaxPool2d(2))
-                for before, after in pairwise(sizes)
-            )
+                nn.Sequential(nn.Conv2d(before, after, 3, padding=1, stride=stride), nn.BatchNorm2d(after), nn.ReLU())
+                for (before, after), stride in zip(pairwise(sizes), STRIDES, strict=True)
+            ),
+            nn.AdaptiveAvgPool2d(4),
+            nn.Flatten(),
+            nn.Dropout(0.3),
+            nn.Linear(16 * sizes[-1], FEATURES),
+            nn.ReLU(),
         )
-        self.head = nn.Sequential(nn.Dropout(0.3), nn.Linear(sizes[-1], classes))
+        self.head = nn.Sequential(nn.Dropout(0.3), nn.Linear(FEATURES, classes))
 
     def features(self, x: Tensor) -> Tensor:
-        """``(B, 4 * width)`` of ``(B, channels, height, width)``."""
-        features: Tensor = self.blocks(x).mean((2, 3))
+        """``(B, FEATURES)`` of ``(B, channels, height, width)``."""
+        features: Tensor = self.blocks(x)
         return features
 
     def forward(self, x: Tensor) -> Tensor:
@@ -91,13 +100,19 @@ def fit_judge(
         schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, 3e-3, total_steps=steps)
         for _ in range(EPOCHS):
             for chosen in torch.randperm(len(targets)).split(BATCH):
-                loss = F.cross_entropy(network(pictures[chosen]), targets[chosen])
+                loss = F.cross_entropy(network(_shifted(pictures[chosen])), targets[chosen])
                 optimizer.zero_grad()
                 loss.backward()
                 optimizer.step()
                 schedule.step()
     judge = Judge(network.eval(), classes, 0.0)
     return Judge(judge.network, classes, judge.right(held_out, held_out_labels))
+
+
+def _shifted(pictures: Tensor) -> Tensor:
+    """The same pictures, moved together by a random few pixels; what leaves on one side comes in on the other."""
+    by = torch.randint(-SHIFT, SHIFT + 1, (2,)).tolist()
+    return pictures.roll(by, dims=(2, 3))
 
 
 def frechet_distance(a: np.ndarray, b: np.ndarray) -> float:
