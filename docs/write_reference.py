@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Iterator
 from pathlib import Path
 
 import click
 
 from weft.cli.main import cli
+from weft.plugins.official import common_extensions
 from weft.plugins.options import describe
 from weft.plugins.registry import get_registry
 
@@ -30,7 +32,7 @@ def command_sections() -> Iterator[str]:
         command = cli.get_command(context, name)
         assert command is not None
         inner = click.Context(command, info_name=name, parent=context)
-        yield from ("", f"## weft {name}", "", (command.help or "").split("\f")[0].strip(), "")
+        yield from ("", f"## weft {name}", "", inspect.cleandoc((command.help or "").split("\f")[0]), "")
         yield from ("```", " ".join(["weft", name, *command.collect_usage_pieces(inner)]), "```", "")
         yield from table(("option", "meaning"), command_rows(command, inner))
 
@@ -38,7 +40,7 @@ def command_sections() -> Iterator[str]:
 def command_rows(command: click.Command, context: click.Context) -> Iterator[tuple[str, str]]:
     for parameter in command.get_params(context):
         record = parameter.get_help_record(context)
-        if record is not None:
+        if record is not None and record[1]:
             yield f"`{record[0]}`", record[1]
 
 
@@ -46,7 +48,7 @@ def option_sections() -> Iterator[str]:
     """The preparation options of each modality."""
     registry = get_registry(strict=True)
     for name, modality in registry.modalities.items():
-        yield from ("", f"## Options of {name}", "", f"{modality.summary}: {' '.join(sorted(modality.extensions))}", "")
+        yield from ("", f"## Options of {name}", "", f"{modality.summary}: {' '.join(common_extensions(modality))}", "")
         rows = describe(registry.options_class(name))
         yield from table(
             ("option", "type", "allowed", "default", "meaning"),

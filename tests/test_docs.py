@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import ast
+import functools
 import importlib.util
 import inspect
 import os
@@ -24,6 +26,7 @@ ROOT = Path(__file__).parents[1]
 PLUGIN_PAGE = ROOT / "docs" / "writing-a-plugin.md"
 PAGES = [ROOT / "README.md", *sorted(ROOT.glob("*/README.md")), *sorted((ROOT / "docs").rglob("*.md"))]
 _FILE_BLOCK = re.compile(r"^`([\w./]+)`\n\n```\w+\n(.*?)^```$", re.MULTILINE | re.DOTALL)
+_PYTHON_BLOCK = re.compile(r"^```python\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 _SHELL_BLOCK = re.compile(r"^```sh\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 _COMMAND_LINE = re.compile(r"^(?:    |\$ )?(weft [a-z].*)$", re.MULTILINE)
 _INLINE_COMMAND = re.compile(r"`(weft (?:--)?[a-z][^`]*)`")
@@ -132,6 +135,8 @@ def _home(name: str) -> str:
 
 def command_lines() -> Iterator[tuple[Path, str]]:
     for page in PAGES:
+        if page.name == "reference.md":
+            continue
         text = page.read_text(encoding="utf-8")
         for line in [*_COMMAND_LINE.findall(text), *_INLINE_COMMAND.findall(text)]:
             yield from ((page, each) for each in re.split(r"\s+&&\s+|\s{3,}#", line) if each.startswith("weft "))
@@ -157,6 +162,21 @@ def test_every_command_exists_with_its_options(page: Path, line: str) -> None:
     # What only names a command, or an option of it, is no command line that could be parsed as a whole.
     if len(rest) > 1 and "--help" not in rest:
         command.make_context(name, rest, parent=context).close()
+
+
+def test_the_python_of_the_readme_calls_what_there_is() -> None:
+    (block,) = _PYTHON_BLOCK.findall((ROOT / "README.md").read_text(encoding="utf-8"))
+    callees = {
+        "weft.prepare": weft.prepare,
+        "weft.train": weft.train,
+        "run.generate": functools.partial(weft.Run.generate, None),
+        "artifact.save": functools.partial(weft.Artifact.save, None),
+    }
+    calls = [node for node in ast.walk(ast.parse(block)) if isinstance(node, ast.Call)]
+    assert {ast.unparse(call.func) for call in calls} == set(callees)
+    for call in calls:
+        named = {str(keyword.arg): None for keyword in call.keywords}
+        inspect.signature(callees[ast.unparse(call.func)]).bind(*call.args, **named)
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
 
+import weft
 from weft.errors import PluginError
 from weft.plugins.metadata import installed_plugins
+from weft.plugins.official import common_extensions
 from weft.plugins.registry import Registry, get_registry, reset_registry
 
 MODALITY = """
@@ -275,3 +278,15 @@ def test_every_installed_plugin_of_this_checkout_works() -> None:
     registry = get_registry(strict=True)
     problems = {each.plugin.distribution: each.problems for each in registry.check() if each.status != "ok"}
     assert problems == {}
+
+
+def test_a_few_of_many_extensions_are_shown() -> None:
+    image = weft.Modality(
+        name="image", extensions={".png", ".jpg", ".xbm", ".apng"}, summary="", preparer="a:B", payload="a:B",
+        codecs={}, generator="a:B", options="a:B",
+    )  # fmt: skip
+    assert common_extensions(image) == [".jpg", ".png", "and more"]
+    assert common_extensions(replace(image, extensions={".png"})) == [".png"]
+    assert common_extensions(replace(image, name="scan")) == [".apng", ".jpg", ".png", ".xbm"]
+    many = replace(image, name="scan", extensions=frozenset(f".x{number}" for number in range(20)))
+    assert len(common_extensions(many)) == 8 + 1

@@ -4,6 +4,11 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from weft.interfaces.modality import Modality
+
+MOST_EXTENSIONS = 8
+"""Extensions that a person is shown of a modality that reads dozens."""
+
 
 @dataclass(frozen=True, slots=True)
 class OfficialPlugin:
@@ -47,3 +52,10 @@ def official_plugin(modality: str) -> OfficialPlugin | None:
 def official_plugin_for(extension: str) -> OfficialPlugin | None:
     """The official plugin that reads files of an extension (lower case, with its dot), if there is one."""
     return next((plugin for plugin in OFFICIAL_PLUGINS if extension in plugin.extensions), None)
+
+
+def common_extensions(modality: Modality) -> list[str]:
+    """The extensions of a modality that people know, and the words "and more" where it reads others as well."""
+    official = official_plugin(modality.name)
+    known = sorted(modality.extensions & official.extensions if official else modality.extensions)[:MOST_EXTENSIONS]
+    return [*known, "and more"] if len(known) < len(modality.extensions) else known

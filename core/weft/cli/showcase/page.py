@@ -12,6 +12,7 @@ from pathlib import Path
 
 import weft
 from weft.cli.showcase.view import Section
+from weft.plugins.official import common_extensions
 from weft.plugins.registry import Registry
 from weft.storage.atomic import write_text
 
@@ -44,7 +45,7 @@ def colophon(sections: Sequence[Section], registry: Registry, seed: int, duratio
     return Colophon(
         seed=seed,
         duration=duration,
-        extensions=[(each.title, " ".join(sorted(registry.modality(each.name).extensions))) for each in sections],
+        extensions=[(each.title, " ".join(common_extensions(registry.modality(each.name)))) for each in sections],
         set_aside=[(each.plugin.distribution, each.reason) for each in registry.quarantined],
         activate=activation(),
     )
