@@ -3,7 +3,7 @@
 Limits, on two cores: 4 minutes for preparing, training and generating; class right at least 0.95 of the judge's own
 accuracy; Fréchet distance at most twice that of temperature 1 without guidance; codec at least 23 dB on source pixels.
 
-    python benchmarks/images.py [FOLDER] [--minutes M] [--per-class N] [--threads N] [--grid FILE]
+    python benchmarks/images.py [FOLDER] [--minutes M | --steps N] [--per-class N] [--threads N] [--grid FILE]
 
 FOLDER holds a folder of pictures for each class. A grid of generated pictures is written to FILE.
 """
@@ -106,7 +106,10 @@ def draw_grid(made: Mapping[str, Sequence[Any]], path: Path, scale: int = 2) -> 
 def arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("folder", nargs="?", type=Path, default=DATA)
-    parser.add_argument("--minutes", type=float, default=2.0, help="of training")
+    parser.add_argument("--minutes", type=float, default=2.4, help="of training")
+    parser.add_argument(
+        "--steps", type=int, help="of training, instead of minutes: for machines that do other work too"
+    )
     parser.add_argument("--per-class", type=int, default=50)
     parser.add_argument("--threads", type=int)
     parser.add_argument("--grid", type=Path, default=Path("images.png"))
@@ -124,7 +127,8 @@ def main() -> int:
         with watch("prepare"):
             corpus = weft.prepare(given.folder, out=Path(folder) / "corpus")
         with watch("train"):
-            run = weft.train(corpus, out=Path(folder) / "run", minutes=given.minutes, threads=given.threads, seed=1)
+            budget = {"minutes": given.minutes} if given.steps is None else {"steps": given.steps}
+            run = weft.train(corpus, out=Path(folder) / "run", threads=given.threads, seed=1, **budget)
         with watch("generate"):
             guided = generate(run, prompts, given.per_class, {})
         plain = generate(run, prompts, given.per_class, PLAIN)

@@ -16,7 +16,8 @@ from weft_image.codec import ImageFSQ, normalize, to_tensor
 from weft_image.network import Autoencoder, CodecConfig
 
 _BATCH = 16
-_BATCH_PIXELS = _BATCH * 32 * 32
+_BATCH_CODES = _BATCH * 8 * 8
+_SMALLEST_BATCH = 4
 _STEPS = 1200
 _FEWEST_STEPS = 300
 _MEMORY = 256 * 2**20
@@ -55,7 +56,7 @@ def learn_codec(
         ReconstructionTrainer(lambda: Autoencoder(config), squared_error),
         Pictures(samples, config),
         steps=steps or default_steps(len(samples)),
-        batch_size=min(_BATCH, max(4, _BATCH_PIXELS // config.size**2)),
+        batch_size=min(_BATCH, max(_SMALLEST_BATCH, _BATCH_CODES // config.grid**2)),
         description="image codec",
     )
     return ImageFSQ(config, model)

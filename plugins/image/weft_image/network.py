@@ -45,7 +45,8 @@ class Block(nn.Module):
         self.around = nn.Conv2d(width, width, 3, padding=1)
         self.mix = nn.Conv2d(width, width, 1)
         nn.init.zeros_(self.mix.weight)
-        nn.init.zeros_(self.mix.bias if self.mix.bias is not None else self.mix.weight)
+        assert self.mix.bias is not None
+        nn.init.zeros_(self.mix.bias)
 
     def forward(self, x: Tensor) -> Tensor:
         out: Tensor = x + self.mix(F.silu(self.around(self.norm(x))))
@@ -66,7 +67,7 @@ class Autoencoder(nn.Module):
         self.quantizer = FSQ(config.levels)
         self.encoder = nn.Sequential(
             nn.PixelUnshuffle(patch),
-            nn.Conv2d(config.channels * patch**2, width, 3, padding=1),
+            nn.Conv2d(config.channels * patch**2, width, 1),
             *(Block(width) for _ in range(config.depth)),
             nn.GroupNorm(1, width),
             nn.Conv2d(width, self.quantizer.dimensions, 1),
