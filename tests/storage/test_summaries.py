@@ -12,7 +12,7 @@ from weft.errors import FolderError
 from weft.storage.checkpoints import TrainingState
 from weft.storage.corpus import CorpusFolder
 from weft.storage.hashing import hash_file
-from weft.storage.run import RunFolder, RunManifest
+from weft.storage.run import CorpusEntry, RunFolder, RunManifest
 from weft.storage.summaries import corpus_summary, run_summary
 from weft.storage.tables import PARTS, VERDICTS, PartRow, VerdictRow, write_rows
 
@@ -21,7 +21,7 @@ from weft.storage.tables import PARTS, VERDICTS, PartRow, VerdictRow, write_rows
 def run(tmp_path: Path) -> RunFolder:
     manifest = RunManifest(
         settings={"steps": 3}, model={"width": 2}, vocabulary={}, modalities=["text"], lengths={"text": [1, 2]},
-        corpora=[{"name": "c", "modality": "text", "sha256": "ab"}], conditional=[], codecs={"text": "cd"}, weft="0.1",
+        corpora=[CorpusEntry("c", "text", "ab")], conditional=[], codecs={"text": "cd"}, weft="0.1",
     )  # fmt: skip
     return RunFolder.create(tmp_path / "run", manifest, {}, force=False)
 

@@ -245,5 +245,5 @@ def test_a_negative_seed_of_preparation(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("values", [{}, {"steps": 3}, {"surplus": 1}, None, []])
 def test_damaged_settings(values: Any) -> None:
-    with pytest.raises(weft.FolderError, match="the run's settings are damaged"):
+    with pytest.raises(weft.FolderError, match="the run's table of settings is damaged"):
         RunSettings.from_json(values)

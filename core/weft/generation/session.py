@@ -91,6 +91,8 @@ class Session:
         self._registry = registry
         self._config = ModelConfig.from_json(folder.manifest.model)
         self._vocabulary = Vocabulary.from_json(folder.manifest.vocabulary)
+        if self._vocabulary.size != self._config.vocab_size:
+            raise self._damaged(f"{self._vocabulary.size} ids, and a model of {self._config.vocab_size}")
         self._sequences = Sequences(self._vocabulary)
         self._codecs: dict[str, Codec[Any]] = {}
         model = Transformer(self._config)
@@ -213,8 +215,17 @@ class Session:
 
     def _codec(self, modality: str) -> Codec[Any]:
         if modality not in self._codecs:
-            self._codecs[modality] = load_codec(self._folder.codec_folder(modality), self._registry)
+            codec = load_codec(self._folder.codec_folder(modality), self._registry)
+            _, size = self._vocabulary.block(modality)
+            if codec.vocab_size != size:
+                raise self._damaged(f"{size} ids of {modality}, and a codec of {codec.vocab_size}")
+            self._codecs[modality] = codec
         return self._codecs[modality]
+
+    def _damaged(self, what: str) -> FolderError:
+        return FolderError(
+            f"{self._folder.path / 'run.json'} is damaged: it has {what}; restore the file, or train again"
+        )
 
 
 class _StopTest:

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import Any, Self
 
 from weft.errors import FolderError, OptionError
+from weft.storage.schema import read_fields
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,10 +46,12 @@ class ModelConfig:
 
     @classmethod
     def from_json(cls, values: Mapping[str, Any]) -> Self:
-        try:
-            return cls(**values)
-        except TypeError as error:
-            raise FolderError(f"the model configuration is corrupt: {error}") from error
+        """Raises :class:`weft.FolderError` for values that describe no model."""
+        config = read_fields(cls, values, "the model's configuration")
+        for name, value in config.to_json().items():
+            if not (0 <= value < 1 if name == "dropout" else value > 0):
+                raise FolderError(f"the model's configuration is damaged: {name} is {value}; restore the file")
+        return config
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,7 +11,8 @@ tokens/FIELD-HASH/ token layers: field ``payload`` or ``prompt``, by the first d
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path, PurePosixPath
 from typing import Any, Literal, Self
@@ -27,7 +28,7 @@ from weft.plugins.registry import Registry
 from weft.storage.codecs import load_codec
 from weft.storage.hashing import hash_bytes, hash_file, hash_json
 from weft.storage.payloads import PayloadStore, stored_samples
-from weft.storage.schema import read_manifest
+from weft.storage.schema import read_fields, read_manifest
 from weft.storage.tables import PARTS, VERDICTS, PartRow, read_table
 from weft.storage.tokens import TokenLayer
 
@@ -39,20 +40,51 @@ VERDICTS_FILE = "verdicts.parquet"
 
 Field = Literal["payload", "prompt"]
 
-_REQUIRED: Mapping[str, type | tuple[type, ...]] = {
-    "modality": str,
-    "sources": list,
-    "options": dict,
-    "seed": int,
-    "counts": dict,
-    "codecs": dict,
-    "layers": list,
-    "tokens": int,
-    "text_bytes": int,
-    "sha256": str,
-    "files": dict,
-}
 _NAME = re.compile(r"[a-z][a-z0-9_]*")
+
+
+@dataclass(frozen=True, slots=True)
+class _Counts:
+    """Figures of a manifest: items = read + rejected, samples = kept + rejected, parts = train + validation."""
+
+    items: int
+    items_read: int
+    items_rejected: dict[str, int]
+    samples: int
+    kept: int
+    rejected: dict[str, int]
+    parts: int
+    train: int
+    validation: int
+    table_rows: dict[str, int]
+
+
+@dataclass(frozen=True, slots=True)
+class _CodecEntry:
+    """What a manifest says of a codec."""
+
+    name: str
+    sha256: str
+    vocab_size: int
+    quality: dict[str, float]
+
+
+@dataclass(frozen=True, slots=True)
+class _Manifest:
+    """What ``corpus.json`` holds at least, besides its kind and schema."""
+
+    modality: str
+    sources: list[str]
+    options: dict[str, Any]
+    seed: int
+    held_out: str
+    counts: _Counts
+    codecs: dict[str, _CodecEntry]
+    layers: list[dict[str, Any]]
+    tokens: int
+    text_bytes: int
+    sha256: str
+    files: dict[str, str]
 
 
 class CorpusFolder:
@@ -156,14 +188,19 @@ class CorpusFolder:
             )
         return layer
 
-    def verify(self) -> None:
-        """Compare every file with the hash in the manifest.
+    def verify(self, skip: Collection[str] = ()) -> None:
+        """Compare files with the hashes in the manifest.
+
+        Args:
+            skip: Names of files that are not read.
 
         Raises:
             FolderError: A file is missing or has changed.
         """
         for name, expected in self.manifest["files"].items():
             path = self.path / name
+            if name in skip:
+                continue
             if not path.is_file() or hash_file(path) != expected:
                 raise FolderError(f"{path} is damaged: it is not what was prepared; copy it again or prepare anew")
 
@@ -219,15 +256,11 @@ def file_hashes(folder: Path) -> dict[str, str]:
     return {name: hash_file(path) for name, path in sorted(files.items()) if name != MANIFEST}
 
 
-def _check_manifest(path: Path, manifest: Mapping[str, Any]) -> None:
-    for name, kind in _REQUIRED.items():
-        if not isinstance(manifest.get(name), kind):
-            raise FolderError(f"{path} is damaged: {name!r} is missing or has the wrong type; prepare the corpus again")
-    codecs = manifest["codecs"]
-    names_fit = all(_NAME.fullmatch(name) for name in (manifest["modality"], *codecs))
-    entries_fit = all(isinstance(entry, dict) and isinstance(entry.get("sha256"), str) for entry in codecs.values())
-    if not names_fit or not entries_fit or manifest["modality"] not in codecs:
+def _check_manifest(path: Path, values: Mapping[str, Any]) -> None:
+    manifest = read_fields(_Manifest, values, str(path))
+    names_fit = all(_NAME.fullmatch(name) for name in (manifest.modality, *manifest.codecs))
+    if not names_fit or manifest.modality not in manifest.codecs:
         raise FolderError(f"{path} is damaged: its codecs are not listed properly; prepare the corpus again")
-    for name in manifest["files"]:
+    for name in manifest.files:
         if PurePosixPath(name).is_absolute() or ".." in PurePosixPath(name).parts:
             raise FolderError(f"{path} is damaged: it lists the file {name!r}, which is outside of the folder")

@@ -18,9 +18,24 @@ from typing import Any, Self
 from weft.errors import FolderError
 from weft.storage.atomic import new_folder, write_json, write_text
 from weft.storage.checkpoints import CheckpointStore
-from weft.storage.schema import read_manifest
+from weft.storage.schema import read_fields, read_manifest
 
 SCHEMA = 1
+
+
+@dataclass(frozen=True, slots=True)
+class CorpusEntry:
+    """What a run says of a corpus that it was trained on.
+
+    Attributes:
+        name: Of its folder, at the time.
+        modality: Of its payloads.
+        sha256: Of its content.
+    """
+
+    name: str
+    modality: str
+    sha256: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,7 +47,7 @@ class RunManifest:
         model: Shape of the backbone.
         vocabulary: The id table.
         modalities: What the run can generate.
-        lengths: ``[shortest, longest]`` target in tokens, by modality.
+        lengths: ``(shortest, longest)`` target in tokens, by modality.
         corpora: Name, modality and content hash of what it was trained on.
         conditional: Modalities whose targets had prompts.
         codecs: Codec hash by modality.
@@ -43,8 +58,8 @@ class RunManifest:
     model: Mapping[str, Any]
     vocabulary: Mapping[str, Any]
     modalities: list[str]
-    lengths: Mapping[str, list[int]]
-    corpora: list[Mapping[str, Any]]
+    lengths: Mapping[str, tuple[int, int]]
+    corpora: list[CorpusEntry]
     conditional: list[str]
     codecs: Mapping[str, str]
     weft: str
@@ -75,10 +90,10 @@ class RunFolder:
     def open(cls, path: Path) -> Self:
         """Raises :class:`weft.FolderError` for anything but a readable run folder."""
         values = read_manifest(path, "run", SCHEMA)
-        try:
-            manifest = RunManifest(**{name: values[name] for name in RunManifest.__dataclass_fields__})
-        except KeyError as error:
-            raise FolderError(f"{path / 'run.json'} is damaged: it lacks {error}") from error
+        manifest = read_fields(RunManifest, values, str(path / "run.json"))
+        unknown = [name for name in manifest.modalities if name not in manifest.lengths]
+        if unknown:
+            raise FolderError(f"{path / 'run.json'} is damaged: it says no lengths of {', '.join(unknown)}")
         return cls(path, manifest)
 
     def codec_folder(self, modality: str) -> Path:

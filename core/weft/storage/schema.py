@@ -5,10 +5,11 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from weft.errors import FolderError
 
+T = TypeVar("T")
 Migration = Callable[[dict[str, Any]], dict[str, Any]]
 
 MIGRATIONS: Mapping[str, Mapping[int, Migration]] = {"corpus": {}, "run": {}, "codec": {}}
@@ -41,6 +42,27 @@ def read_manifest(
     if manifest.get("kind", kind) != kind:
         raise FolderError(f"{path} is damaged: it says that it is of kind {manifest['kind']!r}")
     return _migrate(path, manifest, kind, schema, migrations.get(kind, {}))
+
+
+def read_fields(kind: type[T], values: Any, where: str) -> T:
+    """A dataclass from the JSON object that holds its fields; what else the object holds is left out.
+
+    Args:
+        kind: The dataclass.
+        values: As read from JSON.
+        where: What is damaged if they do not fit, for the message.
+
+    Raises:
+        FolderError: A field is missing or of another type.
+    """
+    from pydantic import TypeAdapter, ValidationError
+
+    try:
+        return TypeAdapter(kind).validate_json(json.dumps(values), strict=True)
+    except ValidationError as error:
+        first = error.errors()[0]
+        field = ".".join(map(str, first["loc"])) or "it"
+        raise FolderError(f"{where} is damaged: {field}: {first['msg']}; restore the file, or make it again") from error
 
 
 def _parse(path: Path) -> dict[str, Any]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import math
 from collections.abc import Mapping
+from dataclasses import asdict
 from typing import Any
 
 from weft.errors import FolderError
@@ -77,7 +78,7 @@ def run_summary(run: RunFolder) -> dict[str, Any]:
         "checkpoints": checkpoints,
         "settings": dict(manifest.settings),
         "model": dict(manifest.model),
-        "corpora": [dict(corpus) for corpus in manifest.corpora],
+        "corpora": [asdict(corpus) for corpus in manifest.corpora],
         "codecs": dict(manifest.codecs),
         "weft": manifest.weft,
     }

@@ -16,8 +16,9 @@ from weft.interfaces.trainer import Trainer
 from weft.models.config import ModelConfig
 from weft.plugins.registry import Registry
 from weft.storage.codecs import codec_hash, load_codec
-from weft.storage.corpus import CorpusFolder
+from weft.storage.corpus import PAYLOADS, CorpusFolder
 from weft.storage.payloads import LazySequence
+from weft.storage.run import CorpusEntry
 from weft.storage.tokens import TokenLayer
 from weft.training.data import TokenSource
 from weft.training.next_token import TrainingContext
@@ -45,7 +46,7 @@ class Material:
     codec_hashes: Mapping[str, str]
     vocab_sizes: Mapping[str, int]
     bytes_per_token: Sequence[int] | None
-    corpora: Sequence[Mapping[str, Any]]
+    corpora: Sequence[CorpusEntry]
     objective: Callable[[TrainingContext], Trainer[Any]]
 
     @property
@@ -70,9 +71,11 @@ def gather(
 
     Raises:
         TrainingError: Objectives that cannot share a run, or codecs of one modality that differ.
+        FolderError: A corpus is damaged.
     """
     folders = {"text": text_codec} if text_codec is not None else {}
     for corpus in corpora:
+        corpus.verify(skip={PAYLOADS})  # tokens are what is learned; payloads may be large, and are not read
         if corpus.modality == "text":
             continue
         known = folders.setdefault(corpus.modality, corpus.codec_folder(corpus.modality))
@@ -102,7 +105,7 @@ def gather(
         codec_hashes=hashes,
         vocab_sizes={modality: codec.vocab_size for modality, codec in codecs.items()},
         bytes_per_token=codecs["text"].facts().bytes_per_token if "text" in codecs else None,
-        corpora=[{"name": c.path.name, "modality": c.modality, "sha256": c.sha256} for c in corpora],
+        corpora=[CorpusEntry(c.path.name, c.modality, c.sha256) for c in corpora],
         objective=_objective(corpora, registry),
     )
 

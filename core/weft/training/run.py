@@ -45,8 +45,8 @@ def resume_run(path: Path, material: Material, reporter: Reporter) -> RunFolder:
         FolderError: The corpora, or the text codec that they share, are not those of the run.
     """
     folder = RunFolder.open(path)
-    recorded = [corpus["sha256"] for corpus in folder.manifest.corpora]
-    if recorded != [corpus["sha256"] for corpus in material.corpora]:
+    recorded = [corpus.sha256 for corpus in folder.manifest.corpora]
+    if recorded != [corpus.sha256 for corpus in material.corpora]:
         raise FolderError(
             f"the corpora are not those that {path} was begun with, in that order; name the same ones, or train into "
             f"a new folder"
@@ -97,7 +97,7 @@ def _begin(
         model=decided.model.to_json(),
         vocabulary=decided.vocabulary.to_json(),
         modalities=material.modalities,
-        lengths={name: list(lengths) for name, lengths in _lengths(material).items()},
+        lengths=_lengths(material),
         corpora=list(material.corpora),
         conditional=_conditional(material),
         codecs=dict(material.codec_hashes),
@@ -120,6 +120,11 @@ def _train(folder: RunFolder, material: Material, reporter: Reporter) -> None:
         notes: Mapping[str, Any] = {}
         if folder.checkpoints.pointers():
             state = folder.checkpoints.load("last")
+            if not state.optimizer:
+                raise FolderError(
+                    f"{folder.path} cannot go on: the optimizer's part of its last checkpoint is missing; copy the "
+                    f"whole folder, or train into a new one"
+                )
             loop.restore(state)
             notes = state.notes
             task.advance(state.step)

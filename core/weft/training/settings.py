@@ -8,7 +8,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Self
 
-from weft.errors import FolderError, OptionError
+from weft.errors import OptionError
+from weft.storage.schema import read_fields
 from weft.training.loop import LoopSettings
 
 
@@ -77,10 +78,8 @@ class RunSettings:
 
     @classmethod
     def from_json(cls, values: Mapping[str, Any]) -> Self:
-        try:
-            return cls(**values)
-        except TypeError as error:
-            raise FolderError(f"the run's settings are damaged: {error}") from error
+        """Raises :class:`weft.FolderError` for values that are none."""
+        return read_fields(cls, values, "the run's table of settings")
 
     def to_json(self) -> dict[str, Any]:
         return dataclasses.asdict(self)
