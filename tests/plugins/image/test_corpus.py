@@ -46,6 +46,7 @@ def test_equal_sources_options_and_seed_give_equal_corpora(prepare_images: Any, 
     assert len(set(hashes)) == 3
 
 
+@pytest.mark.slow
 def test_from_captioned_files_to_the_pictures_that_were_asked_for(disks: Path, tmp_path: Path) -> None:
     """A small model on an easy task: black on yellow for one caption, red on white for the other."""
     options = {"image.size": 16, "image.grid": 4, "image.codes": 240, "image.codec_steps": 120}
