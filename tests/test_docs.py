@@ -185,6 +185,12 @@ def test_every_link_between_pages_leads_somewhere(page: Path) -> None:
     assert [link for link in links if not (page.parent / link).exists()] == []
 
 
+def test_every_decision_is_listed() -> None:
+    decisions = ROOT / "docs" / "decisions"
+    listed = _LINK.findall((decisions / "README.md").read_text(encoding="utf-8"))
+    assert sorted(listed) == sorted(page.name for page in decisions.glob("*.md") if page.name != "README.md")
+
+
 def test_the_reference_is_that_of_the_code() -> None:
     specification = importlib.util.spec_from_file_location("write_reference", ROOT / "docs" / "write_reference.py")
     assert specification is not None

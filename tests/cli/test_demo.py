@@ -208,7 +208,7 @@ def test_every_link_is_relative_and_leads_somewhere(install: Install, capsys: py
     anchors = {link[1:] for link in links if link.startswith("#")}
     assert anchors <= set(page.values("id"))
     files = [link for link in links if not link.startswith("#")]
-    assert len(files) == 4 + 8
+    assert len(files) == 4 + 12
     assert all(not link.startswith(("/", ".")) and ":" not in link for link in files)
     assert all((Path("deep/down") / link).is_file() for link in files)
     assert "url(" not in Path("deep/down/index.html").read_text(encoding="utf-8")

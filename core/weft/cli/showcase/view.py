@@ -20,7 +20,7 @@ from weft.plugins.registry import Registry
 from weft.storage.ownership import DEMO_MEDIA
 from weft.storage.summaries import rejection_examples
 
-TEXTS, OTHERS = 3, 8
+TEXTS, OTHERS = 3, 12
 """Samples of the source that are shown: texts need more room."""
 EXCERPT = 420
 """Characters of a sample's text that are shown."""
