@@ -217,12 +217,14 @@ def notes_plugin(notes_site: Path) -> Iterator[None]:
 
 
 @pytest.fixture(scope="session")
-def notes_folders(workshop: Path, notes_site: Path) -> dict[str, Path]:
-    """Corpora and runs of notes: ``captioned`` and ``plain``."""
+def notes_folders(workshop: Path, notes_site: Path, text_corpus: weft.Corpus) -> dict[str, Path]:
+    """Corpora and runs of notes, ``captioned`` and ``plain``, and a ``mixed run`` of text and captioned notes."""
     folders = {}
     with _installed(notes_site):
         for name, source in (("captioned", "tunes"), ("plain", "plain")):
             corpus = weft.prepare(workshop / source, out=workshop / "corpora" / name)
             run = train_tiny(corpus, workshop / "runs" / name, steps=60)
             folders |= {f"{name} corpus": corpus.path, f"{name} run": run.path}
+        mixture = [text_corpus, folders["captioned corpus"]]
+        folders["mixed run"] = train_tiny(mixture, workshop / "runs" / "mixed", steps=60).path
     return folders

@@ -1,0 +1,126 @@
+"""Corpora prepared apart, learned together: one vocabulary, one text codec, one model that makes several things."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+import weft
+from weft.codecs.bpe import ByteLevelBPE
+from weft.codecs.vocabulary import Vocabulary
+from weft.plugins.registry import get_registry, reset_registry
+from weft.storage.hashing import hash_folder
+
+
+@pytest.fixture(scope="session")
+def other_corpus(workshop: Path) -> weft.Corpus:
+    """Text in other words, so with another codec."""
+    return weft.prepare(workshop / "more.txt", out=workshop / "corpora" / "more")
+
+
+class TestTexts:
+    def test_two_codecs_become_one(
+        self, tiny_train: Any, text_corpus: weft.Corpus, other_corpus: weft.Corpus, tmp_path: Path
+    ) -> None:
+        assert text_corpus.folder.codec_hash("text") != other_corpus.folder.codec_hash("text")
+        run = tiny_train([text_corpus, other_corpus], tmp_path / "run", steps=120)
+        assert run.folder.manifest.modalities == ["text"]
+        assert [corpus.sha256 for corpus in run.folder.manifest.corpora] == [text_corpus.sha256, other_corpus.sha256]
+        vocabulary = Vocabulary.from_json(run.folder.manifest.vocabulary)
+        assert vocabulary.block("text")[1] == ByteLevelBPE.load(run.folder.codec_folder("text")).vocab_size
+        for prompt, expected in (("7 x 7", "makes"), ("The cat sees the dog, and", "then number")):
+            assert expected in run.generate(prompt, seed=0, temperature=0, max_tokens=20)[0].payload
+
+    def test_the_tokens_of_the_joint_codec_are_those_of_the_texts(
+        self, tiny_train: Any, text_corpus: weft.Corpus, other_corpus: weft.Corpus, tmp_path: Path
+    ) -> None:
+        run = tiny_train([text_corpus, other_corpus], tmp_path / "run", steps=1)
+        codec = ByteLevelBPE.load(run.folder.codec_folder("text"))
+        joint = run.folder.manifest.codecs["text"]
+        for corpus in (text_corpus, other_corpus):
+            layer = corpus.folder.layer("payload", joint)
+            texts = [sample.payload for sample in corpus.folder.samples(get_registry().payload_format("text"))]
+            assert codec.decode(list(layer)) == texts
+            corpus.folder.verify()
+
+    def test_the_joint_run_is_exact_too(
+        self, tiny_train: Any, text_corpus: weft.Corpus, other_corpus: weft.Corpus, tmp_path: Path
+    ) -> None:
+        runs = [tiny_train([text_corpus, other_corpus], tmp_path / name, steps=5) for name in "ab"]
+        assert len({run.summary()["weights_sha256"] for run in runs}) == 1
+        before = hash_folder(runs[0].path)
+        weft.train([text_corpus, other_corpus], out=runs[0].path, resume=True)
+        assert hash_folder(runs[0].path) == before
+
+    def test_one_corpus_alone_keeps_its_codec(self, text_corpus: weft.Corpus, text_run: weft.Run) -> None:
+        assert text_run.folder.manifest.codecs["text"] == text_corpus.folder.codec_hash("text")
+
+
+@pytest.mark.usefixtures("notes_plugin")
+class TestModalities:
+    @pytest.fixture
+    def run(self, notes_folders: dict[str, Path]) -> weft.Run:
+        run = weft.load(notes_folders["mixed run"])
+        assert isinstance(run, weft.Run)
+        return run
+
+    def test_the_target_is_picked(self, run: weft.Run) -> None:
+        assert run.summary()["modalities"] == ["text", "notes"]
+        assert run.summary()["conditional"] == ["notes"]
+        assert set(run.summary()["validation"]) == {"text", "notes"}
+        assert "bits_per_byte" not in run.summary()["validation"]["notes"]
+        text = run.generate("The cat", to="text", seed=1, max_tokens=10)[0]
+        tune = run.generate("high tune", to="notes", seed=1)[0]
+        assert (text.modality, tune.modality) == ("text", "notes")
+        assert text.payload.startswith("The cat")
+        assert all(0 <= pitch < 8 and 0 <= length < 4 for pitch, length in tune.payload)
+        assert "".join(run.stream("The cat", seed=1, max_tokens=10)) == text.payload
+
+    @pytest.mark.parametrize("to", [None, "audio"])
+    def test_it_must_be_one_that_the_run_makes(self, run: weft.Run, to: str | None) -> None:
+        problem = "say what to make with --to" if to is None else "this run cannot make 'audio'"
+        with pytest.raises(weft.GenerationError, match=f"{problem}; it was trained on text, notes"):
+            run.generate("The cat", to=to)
+
+    def test_blocks_do_not_overlap(self, run: weft.Run) -> None:
+        vocabulary = Vocabulary.from_json(run.folder.manifest.vocabulary)
+        (first, start, end), (second, following, last) = vocabulary.modalities_of_ids()
+        assert {first, second} == {"text", "notes"}
+        assert start < end <= following < last <= vocabulary.size == run.folder.manifest.model["vocab_size"]
+
+    def test_two_captioned_corpora_are_named_once(
+        self, tiny_train: Any, notes_folders: dict[str, Path], tmp_path: Path
+    ) -> None:
+        folder = notes_folders["captioned corpus"]
+        run = tiny_train([folder, folder], tmp_path / "run", steps=1)
+        assert run.summary()["conditional"] == ["notes"]
+
+    def test_codecs_of_one_modality_that_differ(
+        self, tiny_train: Any, workshop: Path, notes_folders: dict[str, Path], tmp_path: Path
+    ) -> None:
+        other = weft.prepare(workshop / "plain", out=tmp_path / "other", options={"notes.pitches": 12})
+        with pytest.raises(weft.TrainingError, match="are notes corpora with different codecs"):
+            tiny_train([notes_folders["captioned corpus"], other], tmp_path / "run")
+        assert not (tmp_path / "run").exists()
+
+    def test_without_its_plugin_a_run_says_what_is_missing(self, run: weft.Run, monkeypatch: Any) -> None:
+        monkeypatch.setenv("WEFT_DISABLE_PLUGINS", "fake_notes")
+        reset_registry()
+        again = weft.load(run.path)
+        assert isinstance(again, weft.Run)
+        assert again.summary()["modalities"] == ["text", "notes"]
+        with pytest.raises(weft.PluginError, match="notes"):
+            again.generate("high tune", to="notes")
+        assert again.generate("The cat", to="text", seed=1, max_tokens=3)[0].payload.startswith("The cat")
+
+
+def test_nothing_to_train_on(tmp_path: Path) -> None:
+    with pytest.raises(weft.OptionError, match="give at least one corpus"):
+        weft.train([], out=tmp_path / "run")
+
+
+def test_a_run_is_no_corpus(text_run: weft.Run, tmp_path: Path) -> None:
+    with pytest.raises(weft.FolderError, match=r"not a complete corpus: it has no corpus.json"):
+        weft.train(text_run.path, out=tmp_path / "run")
