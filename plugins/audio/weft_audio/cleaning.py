@@ -10,9 +10,11 @@ import torch
 
 from weft_audio.waveform import Waveform
 
-_FINEST_RATIO = 640
-"""Greatest number in the ratio of two rates, so that the table of a resampler stays small. Common rates have an exact
-ratio within it; of others the pitch is off by less than one in 400,000."""
+_FILTER_WIDTH = 16
+"""Zero crossings of the sinc on either side: more of them cut off more sharply below half the rate."""
+_LARGEST_TERM = 1280
+"""Of the ratio of two rates, so that the table of a resampler stays small. Common rates have an exact ratio within it;
+with others the pitch is off by less than a millionth part."""
 
 
 def resample(sound: Waveform, rate: int) -> Waveform:
@@ -22,10 +24,15 @@ def resample(sound: Waveform, rate: int) -> Waveform:
     # Imported here since a corpus whose rates agree needs none of it.
     from torchaudio.functional import resample as resample_tensor  # type: ignore[import-untyped]
 
-    ratio = Fraction(rate, sound.rate).limit_denominator(_FINEST_RATIO)
-    ratio = max(ratio, Fraction(1, _FINEST_RATIO))
-    samples = resample_tensor(torch.from_numpy(sound.samples), ratio.denominator, ratio.numerator, 16)
+    numerator, denominator = _ratio(rate, sound.rate)
+    samples = resample_tensor(torch.from_numpy(sound.samples), denominator, numerator, _FILTER_WIDTH)
     return Waveform(samples.numpy(), rate)
+
+
+def _ratio(rate: int, source: int) -> tuple[int, int]:
+    small = Fraction(min(rate, source), max(rate, source)).limit_denominator(_LARGEST_TERM)
+    terms = max(1, small.numerator), small.denominator
+    return terms if rate < source else terms[::-1]
 
 
 def center(sound: Waveform) -> Waveform:

@@ -16,10 +16,12 @@ from weft_audio.codec import AudioFSQ
 from weft_audio.network import Autoencoder, CodecConfig
 from weft_audio.waveform import Waveform
 
-_BATCH = 16
+_FEWEST, _MOST = 8, 32
+"""Crops a step."""
+_LEARNING_RATE = 0.015
 _CROP_STEPS = 32
-_STEPS = 1200
-_FEWEST_STEPS = 400
+_STEPS = 500
+_FEWEST_STEPS = 300
 _MEMORY = 256 * 2**20
 """Bytes of spectra that are held while learning; of more sounds evenly spaced ones are taken."""
 _PROBES = 64
@@ -75,7 +77,8 @@ def learn_codec(
         ReconstructionTrainer(lambda: Autoencoder(config), Difference(config)),
         crops,
         steps=steps or default_steps(len(crops)),
-        batch_size=_BATCH,
+        batch_size=max(_FEWEST, min(_MOST, len(crops) // 4)),
+        learning_rate=_LEARNING_RATE,
         description="audio codec",
     )
     return AudioFSQ(config, model)
@@ -103,7 +106,7 @@ class Difference:
 
 def default_steps(crops: int) -> int:
     """Steps for so many crops of half a second: little sound has little to teach."""
-    return min(_STEPS, _FEWEST_STEPS + crops)
+    return min(_STEPS, _FEWEST_STEPS + crops // 4)
 
 
 def measure_codec(codec: AudioFSQ, samples: Sequence[weft.Sample[Waveform]]) -> dict[str, float]:

@@ -43,7 +43,7 @@ class CodecConfig:
     spread: float = 2.0
     levels: tuple[int, ...] = (8, 5, 5, 5)
     bands: int = 64
-    width: int = 128
+    width: int = 96
     depth: int = 3
 
     @property

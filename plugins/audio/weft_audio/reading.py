@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from math import ceil
 
 import numpy as np
 import numpy.typing as npt
@@ -16,6 +15,10 @@ from weft_audio.waveform import Waveform
 
 _BLOCK = 1 << 18
 """Samples of all channels that are decoded at once: what a header claims allocates no memory."""
+
+_UNKNOWN = 2**62
+_LOWEST_RATE, _HIGHEST_RATE = 1_000, 1_000_000
+"""What is outside is no recording of sound, and brought to a usual rate would be out of all proportion."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,10 +35,10 @@ class Header:
 
 
 def read_header(item: weft.Item) -> Header | None:
-    """The header of an item; ``None`` where it is no audio, or has nothing in it."""
+    """The header of an item; ``None`` where it is no audio, has nothing in it, or does not know how much."""
     try:
         with _opened(item) as file:
-            return Header(file.samplerate, file.frames / file.samplerate) if file.frames > 0 else None
+            return Header(file.samplerate, file.frames / file.samplerate) if 0 < file.frames < _UNKNOWN else None
     except Exception:  # Whatever is wrong with it is told when the item is read.
         return None
 
@@ -52,35 +55,56 @@ def read_pieces(item: weft.Item, seconds: float, *, cut: bool) -> Iterator[Wavef
         cut: If false, of a longer one there is only a first piece, which is longer than ``seconds``.
 
     Raises:
-        weft.UnreadableError: It is no audio.
+        weft.UnreadableError: It is no audio, is damaged, or claims an impossible rate.
     """
     with _opened(item) as file:
         most = max(1, int(seconds * file.samplerate))
         if not cut:
             yield Waveform(_decode(file, most + 1), file.samplerate)
             return
-        size = ceil(file.frames / ceil(file.frames / most)) if file.frames > 0 else most
+        size = _equal_part(file.frames, most)
         while len(samples := _decode(file, size)):
             yield Waveform(samples, file.samplerate)
 
 
+class _Stream(soundfile.SoundFile):  # type: ignore[misc]
+    """A file that is read from its beginning to its end.
+
+    soundfile seeks after every read where it can, and libsndfile cannot do that in FLAC of unknown length, which
+    encoders make that write into a pipe.
+    """
+
+    def seekable(self) -> bool:
+        return False
+
+
 @contextmanager
-def _opened(item: weft.Item) -> Iterator[soundfile.SoundFile]:
+def _opened(item: weft.Item) -> Iterator[_Stream]:
     with item.open() as raw:
         try:
-            file = soundfile.SoundFile(raw)
+            file = _Stream(raw)
         except soundfile.LibsndfileError as error:
             raise weft.UnreadableError(f"its content is no audio that can be decoded: {error.error_string}") from error
         with file:
+            if not _LOWEST_RATE <= file.samplerate <= _HIGHEST_RATE:
+                raise weft.UnreadableError(f"its header claims {file.samplerate:,} samples a second; is it damaged?")
             yield file
 
 
-def _decode(file: soundfile.SoundFile, count: int) -> npt.NDArray[np.float32]:
+def _equal_part(length: int, most: int) -> int:
+    """Size of the fewest equal parts of at most ``most``; a length that nobody knows is 0 or more than any file."""
+    return -(-length // -(-length // most)) if length > 0 else most
+
+
+def _decode(file: _Stream, count: int) -> npt.NDArray[np.float32]:
     """The next frames, at most ``count``, as the mean of their channels."""
     step = max(1, _BLOCK // file.channels)
     parts: list[npt.NDArray[np.float32]] = []
     while count > 0:
-        block = file.read(min(step, count), dtype="float32", always_2d=True)
+        try:
+            block = file.read(min(step, count), dtype="float32", always_2d=True)
+        except soundfile.LibsndfileError as error:
+            raise weft.UnreadableError(f"it cannot be decoded to its end: {error.error_string}") from error
         if not len(block):
             break
         parts.append(block[:, 0] if file.channels == 1 else block.mean(axis=1, dtype=np.float64).astype(np.float32))

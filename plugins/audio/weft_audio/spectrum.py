@@ -18,6 +18,7 @@ FLOOR = 1e-4
 """Magnitude, full scale being 1, below which differences do not count: -80 dB."""
 
 _ITERATIONS = 32
+_MARGIN = 4
 _SEED = 0
 
 
@@ -64,7 +65,9 @@ class Spectrum:
         """
         taper = torch.hann_window(self.window)
         magnitudes_TF = from_log(logs_TF.cpu()) * (taper.sum() / 2)
-        magnitudes_FT = torch.cat([magnitudes_TF, magnitudes_TF[-1:]]).mT
+        # The sound is made to go on beyond its ends, which keeps what is done about the ends of a signal out of it.
+        first, last = magnitudes_TF[:1].expand(_MARGIN, -1), magnitudes_TF[-1:].expand(_MARGIN + 1, -1)
+        magnitudes_FT = torch.cat([first, magnitudes_TF, last]).mT
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(_SEED)
             samples_N: Tensor = audio.griffinlim(
@@ -76,10 +79,10 @@ class Spectrum:
                 power=1.0,
                 n_iter=_ITERATIONS,
                 momentum=0.99,
-                length=len(logs_TF) * self.hop,
+                length=(len(logs_TF) + 2 * _MARGIN) * self.hop,
                 rand_init=True,
             )
-        return samples_N
+        return samples_N[_MARGIN * self.hop : -_MARGIN * self.hop]
 
     def mel_filters(self, bands: int) -> Tensor:
         """Weights ``(F, M)`` of the mel bands, each adding up to 1."""
