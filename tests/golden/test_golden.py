@@ -1,0 +1,74 @@
+"""What an earlier version wrote is still opened, used and gone on with."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+import weft
+from weft.cli.main import run as weft_command
+from weft.models.config import SIZES, Size
+from weft.storage import corpus, run
+from weft.storage.hashing import hash_folder
+
+FOLDERS = sorted(path.parent for path in Path(__file__).parent.glob("*/expected.json"))
+
+
+@pytest.fixture(params=FOLDERS, ids=lambda path: path.name)
+def golden(request: pytest.FixtureRequest, tmp_path: Path) -> Path:
+    """A copy, since some uses write into a folder."""
+    return Path(shutil.copytree(request.param, tmp_path / "golden"))
+
+
+@pytest.fixture
+def expected(golden: Path) -> dict[str, Any]:
+    return dict(json.loads((golden / "expected.json").read_text()))
+
+
+def opened(path: Path) -> Any:
+    return weft.load(path)
+
+
+def test_there_is_one_of_the_present_schema() -> None:
+    """Raising a schema version means: make one more (``make.py``), and add a migration for the older."""
+    assert f"corpus-{corpus.SCHEMA}-run-{run.SCHEMA}" in [path.name for path in FOLDERS]
+    assert sum(path.stat().st_size for path in FOLDERS[0].rglob("*") if path.is_file()) < 200_000
+
+
+def test_the_corpus_is_read(golden: Path, expected: dict[str, Any]) -> None:
+    found = opened(golden / "corpus")
+    found.folder.verify()
+    summary = found.summary()
+    assert {name: summary[name] for name in expected["corpus"]} == expected["corpus"]
+    verdicts = found.folder.verdicts()
+    assert len(verdicts) == summary["items"] + summary["samples"]
+
+
+def test_the_corpus_is_trained_on(golden: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(SIZES, "golden", Size(1, 8, 1, 1, 8, 0.02, 128, 32))
+    options: dict[str, Any] = {"size": "golden", "steps": 2, "batch_size": 2, "device": "cpu"}
+    assert weft.train(golden / "corpus", out=golden / "new", **options).summary()["step"] == 2
+
+
+def test_the_run_is_read(golden: Path, expected: dict[str, Any], capsys: pytest.CaptureFixture[str]) -> None:
+    summary = opened(golden / "run").summary()
+    assert {name: summary[name] for name in expected["run"]} == expected["run"]
+    assert weft_command(["inspect", str(golden / "run")]) == 0
+    assert expected["run"]["weights_sha256"] in capsys.readouterr().out
+
+
+def test_the_run_generates_what_it_did(golden: Path, expected: dict[str, Any]) -> None:
+    options: dict[str, Any] = {"temperature": 0, "seed": 0, "max_tokens": 12, "precision": "float64", "device": "cpu"}
+    (artifact,) = opened(golden / "run").generate(expected["prompt"], **options)
+    assert list(artifact.drawn.tokens) == expected["tokens"]
+    assert artifact.payload == expected["text"]
+
+
+def test_the_run_is_resumed(golden: Path) -> None:
+    before = hash_folder(golden / "run")
+    weft.train(golden / "corpus", out=golden / "run", resume=True)
+    assert hash_folder(golden / "run") == before
