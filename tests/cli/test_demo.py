@@ -170,12 +170,12 @@ class Page(HTMLParser):
 
 def test_an_installed_modality_goes_the_whole_way(install: Install, capsys: pytest.CaptureFixture[str]) -> None:
     install()
-    assert run(["demo", "--steps", "12", "--seed", "3"]) == 0
+    assert run(["demo", "--steps", "2", "--seed", "3"]) == 0
     assert capsys.readouterr().out == f"{Path('demo', 'index.html')}\n"
     folder = Path("demo/beads")
     assert sorted(path.name for path in folder.iterdir()) == ["corpus", "generated", "run", "source"]
     assert weft.load(folder / "corpus").summary()["seed"] == 3
-    assert weft.load(folder / "run").summary()["step"] == 12
+    assert weft.load(folder / "run").summary()["step"] == 2
     lines = (folder / "generated" / "artifacts.jsonl").read_text(encoding="utf-8").splitlines()
     artifacts = [json.loads(line) for line in lines]
     assert [each["seed"] for each in artifacts] == [7, 8, 3, 4]
@@ -184,13 +184,13 @@ def test_an_installed_modality_goes_the_whole_way(install: Install, capsys: pyte
 
 def test_the_page_shows_it_all_and_escapes_what_it_shows(install: Install, capsys: pytest.CaptureFixture[str]) -> None:
     install()
-    assert run(["demo", "--steps", "12"]) == 0
+    assert run(["demo", "--steps", "2"]) == 0
     page = Page(Path("demo/index.html"))
     expected = [
         "Beads & <b>more</b>", "Strings of beads.", "first color", '"><i>x',
         "<img src=x onerror=alert(1)>", "<script>bad.beads", "unreadable", "a bead is neither r, g nor b",
         "41, of which 1 could not be read", "40 kept, 0 rejected", "beads-rule, 3 ids, beads 3",
-        "Held-out nats per token", "12 steps", "best on held-out data", "temperature\xa00.5", "temperature\xa01.25",
+        "Held-out nats per token", "2 steps", "best on held-out data", "temperature\xa00.5", "temperature\xa01.25",
         "guidance\xa01.5", "seed\xa07", "weft prepare my-files/", "weft.prepare(", ".beads",
     ]  # fmt: skip
     assert [text for text in expected if text not in page.text] == []
@@ -202,7 +202,7 @@ def test_the_page_shows_it_all_and_escapes_what_it_shows(install: Install, capsy
 
 def test_every_link_is_relative_and_leads_somewhere(install: Install, capsys: pytest.CaptureFixture[str]) -> None:
     install()
-    assert run(["demo", "--steps", "12", "--out", "deep/down"]) == 0
+    assert run(["demo", "--steps", "2", "--out", "deep/down"]) == 0
     page = Page(Path("deep/down/index.html"))
     links = [*page.values("href"), *page.values("src")]
     anchors = {link[1:] for link in links if link.startswith("#")}
@@ -218,7 +218,7 @@ def test_the_command_on_the_page_makes_the_first_artifact_again(
     install: Install, capsys: pytest.CaptureFixture[str]
 ) -> None:
     install()
-    assert run(["demo", "--steps", "12"]) == 0
+    assert run(["demo", "--steps", "2"]) == 0
     command = next(line for line in Page(Path("demo/index.html")).text.splitlines() if "weft generate demo" in line)
     assert run([*shlex.split(command)[1:], "--out", "again"]) == 0
     (again,) = Path("again").iterdir()
@@ -228,7 +228,7 @@ def test_the_command_on_the_page_makes_the_first_artifact_again(
 def test_equal_seeds_give_equal_artifacts(install: Install, capsys: pytest.CaptureFixture[str]) -> None:
     install()
     for out in ("a", "b"):
-        assert run(["demo", "--steps", "4", "--out", out, "--seed", "5"]) == 0
+        assert run(["demo", "--steps", "2", "--out", out, "--seed", "5"]) == 0
     first, second = (sorted(Path(out, "beads/generated").iterdir()) for out in ("a", "b"))
     assert [path.read_bytes() for path in first] == [path.read_bytes() for path in second]
 
@@ -239,7 +239,7 @@ def test_one_that_fails_does_not_take_the_others_with_it(
 ) -> None:
     install("beads")
     install("pearls", demo)
-    assert run(["demo", "--steps", "4"]) == 1
+    assert run(["demo", "--steps", "2"]) == 1
     captured = capsys.readouterr()
     assert captured.out == f"{Path('demo', 'index.html')}\n"
     assert "warning: the demo of pearls failed" in captured.err
@@ -249,6 +249,20 @@ def test_one_that_fails_does_not_take_the_others_with_it(
     assert "Failed at the stage" in page.text
     assert len(list(Path("demo/beads/generated").glob("*.beads"))) == 4
     assert Path("demo/pearls/run").is_dir() == (demo == "Raising")
+
+
+def test_a_payload_that_cannot_be_shown_fails_its_modality_alone(
+    install: Install, fake_plugins: Any, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    install("beads")
+    install("pearls")
+    parts = fake_plugins.site / "weft_pearls" / "parts.py"
+    parts.write_text(parts.read_text().replace("href, label =", "raise OSError('no ink'); href, label ="))
+    assert run(["demo", "--steps", "2"]) == 1
+    page = Page(Path("demo/index.html"))
+    assert "Failed at the stage “page”" in page.text
+    assert "no ink" in page.text
+    assert len(list(Path("demo/page-files").glob("beads-*.beads"))) == 4 + 12
 
 
 def test_debug_shows_why_a_modality_failed(install: Install, capsys: pytest.CaptureFixture[str]) -> None:
@@ -266,7 +280,7 @@ def test_a_page_that_cannot_be_written_is_not_there_in_part(
         raise KeyboardInterrupt
 
     monkeypatch.setattr("weft.cli.showcase.page.render", interrupt)
-    assert run(["demo", "--steps", "4"]) == 130
+    assert run(["demo", "--steps", "2"]) == 130
     assert not Path("demo/index.html").exists()
     monkeypatch.undo()
 
@@ -314,7 +328,10 @@ def test_named_modalities_alone_take_part(install: Install, capsys: pytest.Captu
 
 def test_a_chart_has_its_lines_inside_and_its_best_lowest() -> None:
     train: list[dict[str, float]] = [{"step": step, "loss": 6 / math.sqrt(step)} for step in range(10, 9_000, 10)]
-    held_out = [{"step": step, "validation/loss": abs(step - 300) / 300 + 1} for step in range(100, 1000, 100)]
+    held_out = [
+        {"step": step, "validation/loss": abs(step - 300) / 300 + 1, "validation/x/nats_per_token": 1.0}
+        for step in range(100, 1000, 100)
+    ]
     chart = loss_chart([*train, *held_out])
     assert chart is not None
     assert chart.best is not None
@@ -324,6 +341,7 @@ def test_a_chart_has_its_lines_inside_and_its_best_lowest() -> None:
         assert chart.left <= point.x <= chart.right <= WIDTH
         assert chart.top <= point.y <= chart.bottom <= HEIGHT
     assert all(chart.left <= tick.place <= chart.right for tick in chart.steps)
+    assert "nats per token from" in chart.summary
     assert chart.best.y == max(point.y for point in chart.held_out)
 
 
@@ -333,6 +351,7 @@ def test_a_run_without_losses_has_no_chart() -> None:
     assert chart is not None
     assert chart.best is None
     assert "held-out" not in chart.summary
+    assert "nats" not in chart.summary
 
 
 @pytest.mark.parametrize(("low", "high"), [(0, 1), (1.5, 6.2), (0, 1437), (3.0, 3.0), (0.001, 0.0017)])

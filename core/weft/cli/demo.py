@@ -30,7 +30,8 @@ def demo(
     """The whole way on data made on the spot; one page shows it all.
 
     For each installed modality: make raw files, prepare them, train a model on them and generate with it. The last
-    line printed is where the page is.
+    line printed is where the page is. Where a modality fails the others go on, the page says so, and the exit status
+    is 1.
     """
     if steps is not None and steps < 1:
         raise OptionError(f"--steps must be at least 1, got {steps}")

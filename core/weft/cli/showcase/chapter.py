@@ -72,7 +72,7 @@ class Chapter:
         try:
             yield
         except FOREIGN_ERRORS as error:
-            self.error = error
+            self.error = self.error or error
             reporter.warn(f"the demo of {self.name} failed ({self.stage}): {describe_error(error)}")
 
 

@@ -41,6 +41,7 @@ class Chart:
         best: The lowest of those; ``None`` where nothing was held out.
         steps: Labels of the horizontal axis.
         losses: Labels of the vertical axis.
+        unit: Of the losses; empty where it is not known.
     """
 
     train: Sequence[Point]
@@ -48,6 +49,7 @@ class Chart:
     best: Point | None
     steps: Sequence[Tick]
     losses: Sequence[Tick]
+    unit: str = ""
     width: int = WIDTH
     height: int = HEIGHT
     left: int = LEFT
@@ -58,7 +60,8 @@ class Chart:
     @property
     def summary(self) -> str:
         """What the picture shows, in a sentence."""
-        text = f"Training loss from {self.train[0].value:.2f} to {self.train[-1].value:.2f} nats per token"
+        unit = f" in {self.unit}" if self.unit else ""
+        text = f"Training loss{unit} from {self.train[0].value:.2f} to {self.train[-1].value:.2f}"
         if self.best is None:
             return f"{text}."
         return f"{text}; held-out loss lowest at step {self.best.step:,}: {self.best.value:.2f}."
@@ -92,6 +95,7 @@ def loss_chart(metrics: Iterable[Mapping[str, Any]]) -> Chart | None:
         best=min(evaluated, key=lambda point: point.value, default=None),
         steps=[Tick(x(step), f"{step:,.0f}") for step in ticks(0, last, 5) if step <= last],
         losses=[Tick(y(value), f"{value:g}") for value in losses],
+        unit="nats per token" if any(name.endswith("/nats_per_token") for row in rows for name in row) else "",
     )
 
 

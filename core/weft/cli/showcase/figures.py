@@ -82,6 +82,8 @@ def settings_of(artifact: weft.Artifact[Any]) -> dict[str, str]:
 
 def _weights(summary: Mapping[str, Any]) -> str:
     best, last = summary["checkpoints"]["best"]["step"], summary["checkpoints"]["last"]["step"]
+    if not summary["validation"]:
+        return f"the last weights, step {count(last)}"
     if best == last:
         return f"the last weights, step {count(last)}: best on held-out data"
     return f"the weights of step {count(best)}: best on held-out data (the last step is {count(last)})"
