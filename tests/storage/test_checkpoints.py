@@ -94,6 +94,15 @@ def test_a_file_that_is_cut_off(store: CheckpointStore, name: str, size: int) ->
         store.load("last")
 
 
+def test_weights_alone_need_no_optimizer(store: CheckpointStore) -> None:
+    store.save(state(3), best=True)
+    (store.path("last") / "optimizer.safetensors").write_bytes(b"damaged")
+    assert torch.equal(store.weights("last")["w"], state(3).model["w"])
+    (store.path("last") / "model.safetensors").write_bytes(b"damaged")
+    with pytest.raises(FolderError, match=r"checkpoint .*step-00000003 is damaged"):
+        store.weights("last")
+
+
 @pytest.mark.parametrize("name", ["model.safetensors", "state.json"])
 def test_a_file_that_is_missing(store: CheckpointStore, name: str) -> None:
     store.save(state(3), best=True)

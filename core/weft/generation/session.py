@@ -97,7 +97,7 @@ class Session:
         self._codecs: dict[str, Codec[Any]] = {}
         model = Transformer(self._config)
         try:
-            model.load_state_dict(dict(folder.checkpoints.load(checkpoint).model))
+            model.load_state_dict(dict(folder.checkpoints.weights(checkpoint)))
         except RuntimeError as error:
             raise FolderError(f"the weights of {folder.path} do not fit its run.json: {error}") from error
         model.eval().requires_grad_(False).to(pick_device(device), getattr(torch, precision))

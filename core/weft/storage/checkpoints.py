@@ -77,17 +77,29 @@ class CheckpointStore:
         from safetensors.torch import load_file
 
         folder = self.path(which)
+        model = self.weights(which)
         try:
             state = json.loads((folder / "state.json").read_text(encoding="utf-8"))
             optimizer = folder / "optimizer.safetensors"
             return TrainingState(
-                int(state["step"]),
-                load_file(folder / "model.safetensors"),
-                load_file(optimizer) if optimizer.exists() else {},
-                state["notes"],
+                int(state["step"]), model, load_file(optimizer) if optimizer.exists() else {}, state["notes"]
             )
         except Exception as error:
-            raise FolderError(f"checkpoint {folder} is damaged ({error}); train again or restore the file") from error
+            raise _damaged(folder, error) from error
+
+    def weights(self, which: Which) -> Tensors:
+        """The weights alone, which is what generation needs.
+
+        Raises:
+            FolderError: There are none, or they are damaged.
+        """
+        from safetensors.torch import load_file
+
+        folder = self.path(which)
+        try:
+            return load_file(folder / "model.safetensors")
+        except Exception as error:
+            raise _damaged(folder, error) from error
 
     def pointers(self) -> dict[str, str]:
         """``last`` and ``best`` to folder names; empty before the first checkpoint.
@@ -137,3 +149,7 @@ class CheckpointStore:
                 shutil.rmtree(folder)
         if pointers["best"] != pointers["last"]:
             (self.folder / pointers["best"] / "optimizer.safetensors").unlink(missing_ok=True)
+
+
+def _damaged(folder: Path, error: Exception) -> FolderError:
+    return FolderError(f"checkpoint {folder} is damaged ({error}); train again or restore the file")
