@@ -185,6 +185,13 @@ def test_what_differs_is_listed(text_corpus: weft.Corpus, text_run: weft.Run, tm
     assert hash_folder(text_run.path) == before
 
 
+def test_the_same_options_are_no_difference(tiny_train: Any, text_corpus: weft.Corpus, tmp_path: Path) -> None:
+    options = {"steps": 3, "context": 32, "learning_rate": 0.01, "dropout": 0.2, "device": "cpu:0", "micro_batches": 2}
+    run = tiny_train(text_corpus, tmp_path / "run", **options)
+    again = tiny_train(text_corpus, tmp_path / "run", resume=True, **options)
+    assert again.summary() == run.summary()
+
+
 def test_the_command_says_so_and_exits_with_2(
     text_corpus: weft.Corpus, text_run: weft.Run, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -113,7 +113,7 @@ def _settings(request: TrainRequest, size: Size, batch_size: int, threads: int) 
         weight_decay=WEIGHT_DECAY,
         dropout=request.dropout or 0.0,
         threads=threads,
-        device=device.type,
+        device=str(device),
         autocast="bfloat16" if device.type == "cuda" and torch.cuda.is_bf16_supported() else None,
         evaluate_every=1,
     )

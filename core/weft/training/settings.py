@@ -57,7 +57,7 @@ class RunSettings:
         weight_decay: Muon's.
         dropout: Share of activations zeroed in training.
         threads: CPU threads of torch.
-        device: Kind of device.
+        device: Name of the device.
         autocast: Mixed precision, or ``None``.
         evaluate_every: Steps between evaluations and checkpoints.
     """
