@@ -15,6 +15,9 @@ BUILT_IN_CODECS = {"bpe": "weft.codecs.bpe:ByteLevelBPE"}
 BUILT_IN_COMMANDS = frozenset({"demo", "generate", "inspect", "plugins", "prepare", "train"})
 """Commands of core itself: a plugin cannot replace them."""
 
+RESERVED_NAMES = frozenset({"end"})
+"""Names of which core has special ids: a modality's own marker would be the same."""
+
 _MODALITY_NAME = re.compile(r"[a-z][a-z0-9_]*")
 _DASHED_NAME = re.compile(r"[a-z][a-z0-9_-]*")
 _EXTENSION = re.compile(r"\.[^\s./\\]+")
@@ -34,6 +37,8 @@ def check_modality(modality: object) -> Modality:
         )
     if not isinstance(modality.name, str) or not _MODALITY_NAME.fullmatch(modality.name):
         raise PluginError(f"modality name {modality.name!r} must be lower-case letters, digits and underscores")
+    if modality.name in RESERVED_NAMES:
+        raise PluginError(f"modality name {modality.name!r} is one of Weft itself; choose another")
     _check_extensions(modality)
     for field, path in modality_paths(modality):
         if not is_import_path(path):
