@@ -6,6 +6,7 @@ import ast
 import functools
 import importlib.util
 import inspect
+import json
 import os
 import re
 import shlex
@@ -51,6 +52,12 @@ def install(page: str, site: Path) -> None:
     register(site, "weft-tune-extras", "1.0", {"tune_extras": "weft_tune_extras"})
 
 
+def documented_keys(section: str) -> list[str]:
+    """Keys that docs/json.md lists under a heading."""
+    page = (ROOT / "docs" / "json.md").read_text(encoding="utf-8")
+    return re.findall(r"^\| `(\w+)` \|", page.split(f"## {section}\n")[1].split("\n## ")[0], re.MULTILINE)
+
+
 def register(site: Path, name: str, version: str, entry_points: dict[str, str]) -> None:
     info = site / f"{name.replace('-', '_')}-{version}.dist-info"
     info.mkdir()
@@ -83,6 +90,10 @@ def test_the_plugin_of_the_page_works_as_written(site: Path, tmp_path: Path) -> 
     page = (tmp_path / "demo" / "index.html").read_text(encoding="utf-8")
     assert page.count("<rect") > 8 * 6
     assert "too-short" in page
+    lines_of_json = (tmp_path / "demo/tune/generated/artifacts.jsonl").read_text(encoding="utf-8").splitlines()
+    assert documented_keys("A corpus") == list(weft.load(tmp_path / "corpora/tunes").summary())
+    assert documented_keys("A run") == list(weft.load(tmp_path / "runs/tunes").summary())
+    assert [key for key in documented_keys("Artifacts") if key != "text"] == list(json.loads(lines_of_json[0]))
     tunes = [Path(tmp_path, line).read_text() for line in outputs["generate"].splitlines()]
     assert len(tunes) == 3
     assert all(re.fullmatch(r"([A-G]#?[1-6]:[1248] ?)+\n", tune) for tune in tunes)
@@ -108,6 +119,12 @@ def test_the_codec_of_the_page_gives_back_what_went_in(site: Path, monkeypatch: 
     pattern = codec.facts().pattern
     for each in ids:
         assert all(low <= token < high for token, (low, high) in zip(each, pattern * 8, strict=False))
+
+
+@pytest.mark.parametrize(("flags", "count"), [([], 3), (["--check"], 6)])
+def test_the_json_of_plugins_is_documented(site: Path, tmp_path: Path, flags: list[str], count: int) -> None:
+    done = run_command(["plugins", "--json", *flags], tmp_path, site)
+    assert documented_keys("Plugins")[:count] == list(json.loads(done.stdout.splitlines()[0]))
 
 
 def test_every_hook_is_described() -> None:
