@@ -101,6 +101,7 @@ def _tell(chapter: Chapter, demo: weft.Demo, wishes: Wishes, reporter: Reporter)
     folder, seed = chapter.folder, wishes.seed
     source = folder / "source"
     source.mkdir(parents=True)
+    reporter.note(f"making raw files in {source}")
     with chapter.doing("source"):
         demo.write_source(source, seed)
     with chapter.doing("prepare"):
@@ -113,9 +114,12 @@ def _tell(chapter: Chapter, demo: weft.Demo, wishes: Wishes, reporter: Reporter)
             chapter.corpus, out=folder / "run", steps=wishes.steps, minutes=minutes, seed=seed, reporter=reporter
         )
     with chapter.doing("generate"):
-        for request in demo.requests():
-            options: Mapping[str, Any] = {"seed": seed, **request.sampling}
-            chapter.artifacts += chapter.run.generate(request.prompt, n=request.n, reporter=reporter, **options)
+        requests = demo.requests()
+        with reporter.task(f"generating {chapter.name}", len(requests), "request") as task:
+            for request in requests:
+                options: Mapping[str, Any] = {"seed": seed, **request.sampling}
+                chapter.artifacts += chapter.run.generate(request.prompt, n=request.n, **options)
+                task.advance()
         _save(chapter)
 
 
