@@ -123,7 +123,7 @@ class TestText:
 @given(seed=st.integers(0, 10_000), temperature=st.sampled_from([0.0, 0.7, 1.5, 4.0]), prompt=st.sampled_from(
     [None, "The cat", "Zażółć\r\n gęślą", "\n\n"]
 ), stop=st.sampled_from([(), (".",), ("the ", "e"), ("number 1", "\n")]))  # fmt: skip
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=25, deadline=None)
 def test_streamed_text_is_the_whole(
     text_run: weft.Run, seed: int, temperature: float, prompt: str | None, stop: tuple[str, ...]
 ) -> None:

@@ -51,7 +51,7 @@ def test_what_was_saved_comes_back(store: CheckpointStore) -> None:
 
 
 @given(bests=st.lists(st.booleans(), min_size=1, max_size=8))
-@settings(max_examples=20, deadline=None)
+@settings(max_examples=10, deadline=None)
 def test_the_last_is_kept_whole_and_of_the_best_its_weights(
     bests: list[bool], tmp_path_factory: pytest.TempPathFactory
 ) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import time
 from collections.abc import Callable, Mapping, Sequence
 
@@ -100,7 +101,7 @@ class KeepWeights(Callback):
         if self._evaluate is None:
             return True
         self.last = {"step": loop.step, **self._evaluate()}
-        improved = self.best is None or self.last["loss"] < self.best["loss"]
+        improved = self.best is None or self.last["loss"] < self.best["loss"] or math.isnan(self.best["loss"])
         if improved:
             self.best = self.last
         self._log.write({f"validation/{k}" if k != "step" else k: v for k, v in self.last.items()})
