@@ -12,7 +12,7 @@ from torch import Tensor, nn
 import weft
 from weft.codecs.learned import LearnedCodec
 from weft_audio.cleaning import pad, resample
-from weft_audio.network import Autoencoder, CodecConfig
+from weft_audio.network import Autoencoder, CodecConfig, in_bands
 from weft_audio.waveform import Waveform
 
 
@@ -70,7 +70,7 @@ class AudioFSQ(LearnedCodec[Waveform, CodecConfig]):
     @torch.inference_mode()
     def mel(self, payload: Waveform) -> Tensor:
         """Log-magnitudes of a sound in mel bands, ``(T, M)``."""
-        return self._network.mel(self.spectra(payload).to(self.device)).cpu()
+        return in_bands(self.spectra(payload), self._network.filters.cpu())
 
     @torch.inference_mode()
     def _encode_one(self, payload: Waveform) -> weft.Tokens:

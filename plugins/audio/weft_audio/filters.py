@@ -40,7 +40,7 @@ class Silent(weft.Filter[Waveform]):
     """Rejects what has nothing louder than a level.
 
     Args:
-        level: In decibels below full scale.
+        level: In decibels, full scale being 0.
     """
 
     name = "silent"

@@ -59,7 +59,7 @@ def bell(note: Note) -> Signal:
     time = note.time
     angle = 2 * np.pi * note.frequency * time
     tone = np.sin(angle + 1.5 * np.exp(-6 * time) * np.sin(3.53 * angle))
-    return tone * np.exp(-4 * time) * note.shape(attack=0.003, release=0.02)
+    return tone * np.exp(-2.5 * time) * note.shape(attack=0.003, release=0.02)
 
 
 def clarinet(note: Note) -> Signal:

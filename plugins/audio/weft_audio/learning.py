@@ -13,7 +13,7 @@ from torch import Tensor
 import weft
 from weft.codecs.reconstruction import ReconstructionTrainer
 from weft_audio.codec import AudioFSQ
-from weft_audio.network import Autoencoder, CodecConfig
+from weft_audio.network import Autoencoder, CodecConfig, in_bands
 from weft_audio.waveform import Waveform
 
 _FEWEST, _MOST = 8, 32
@@ -93,14 +93,14 @@ class Difference:
     """
 
     def __init__(self, config: CodecConfig) -> None:
-        self._network = Autoencoder(config)
-        weights = self._network.filters.sum(1)
-        self._weights = weights / weights.sum()
+        self._filters = config.spectrum.mel_filters(config.bands)
 
     def __call__(self, spectra: Tensor, wanted: Tensor) -> Tensor:
         """``(B, T, F)`` twice to ``(B,)``."""
-        fine = ((spectra - wanted).abs() @ self._weights).mean(1)
-        bands = (self._network.mel(spectra) - self._network.mel(wanted)).abs().mean((1, 2))
+        filters = self._filters.to(spectra.device)
+        weights = filters.mean(1)
+        fine = ((spectra - wanted).abs() @ weights).mean(1)
+        bands = (in_bands(spectra, filters) - in_bands(wanted, filters)).abs().mean((1, 2))
         return fine + bands
 
 

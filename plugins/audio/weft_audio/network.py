@@ -61,6 +61,11 @@ class CodecConfig:
         return None if self.steps is None else self.steps * self.step
 
 
+def in_bands(x_BTF: Tensor, filters_FM: Tensor) -> Tensor:
+    """Log-magnitudes of mel bands, ``(B, T, M)``, from those of all frequencies."""
+    return to_log(from_log(x_BTF) @ filters_FM)
+
+
 class Block(nn.Module):
     """A residual block: look at both neighbors, then mix."""
 
@@ -119,13 +124,9 @@ class Autoencoder(nn.Module):
         """Log-magnitudes ``(B, T, F)``."""
         return self._spectra(self.quantizer.decode(codes_BSC))
 
-    def mel(self, x_BTF: Tensor) -> Tensor:
-        """Logarithms of the magnitudes in each mel band, ``(B, T, M)``."""
-        return to_log(from_log(x_BTF) @ self.filters)
-
     def _features(self, x_BTF: Tensor) -> Tensor:
         rows, frames, _ = x_BTF.shape
-        normal = (self.mel(x_BTF) - self.config.center) / self.config.spread
+        normal = (in_bands(x_BTF, self.filters) - self.config.center) / self.config.spread
         features: Tensor = self.encoder(normal.reshape(rows, frames // self.config.stride, -1))
         return features.view(rows, -1, self.config.books, self.quantizer.dimensions)
 

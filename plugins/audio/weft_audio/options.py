@@ -26,12 +26,13 @@ class AudioOptions:
         rate: Samples a second of the corpus; ``None`` follows from the sources.
         seconds: Longest clip. ``None`` is what 500 tokens hold, or 2000 where there are transcripts, which say what is
             in the whole of a recording.
-        fixed: Whether every clip has exactly ``seconds``, shorter ones being filled up with silence.
+        fixed: Whether every clip has exactly ``seconds``, rounded up to a whole number of codes; silence is added to
+            shorter ones.
         longer: What becomes of recordings longer than a clip: ``cut`` into consecutive clips, or ``reject``.
         tokens_per_second: About how many; ``LAYOUTS`` has the choices.
         codec_steps: Steps in which the codec is learned; ``None`` follows from how much audio there is.
         min_seconds: Shortest clip.
-        min_level: A clip with nothing louder is silent, in decibels below full scale.
+        min_level: Decibels that something in a clip has to be louder than, full scale being 0.
 
     Raises:
         ValueError: ``seconds`` is below ``min_seconds``.
@@ -51,7 +52,7 @@ class AudioOptions:
     )
     min_seconds: float = weft.option(0.05, "reject clips that are shorter", minimum=0.01)
     min_level: float = weft.option(
-        -60.0, "reject clips with nothing louder, in decibels below full scale", minimum=-90, maximum=0
+        -60.0, "reject clips with nothing louder, in dB, 0 being full scale", minimum=-90, maximum=0
     )
 
     def __post_init__(self) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from itertools import chain, islice
+from math import ceil
 
 import numpy as np
 
@@ -14,9 +15,11 @@ from weft_audio.filters import Length, Silent
 from weft_audio.learning import learn_codec, measure_codec
 from weft_audio.network import CodecConfig
 from weft_audio.options import LAYOUTS, AudioOptions, default_fixed_seconds, default_rate, default_seconds
-from weft_audio.reading import read_header, read_pieces
+from weft_audio.reading import Cut, read_header, read_pieces
 from weft_audio.spectrum import Spectrum
 from weft_audio.waveform import Waveform
+
+_ROUNDING = 1e-6
 
 TRANSCRIPT = "transcript"
 DESCRIPTIONS = ("text", "caption", "label")
@@ -51,7 +54,7 @@ class AudioPreparer(weft.Preparer[Waveform, AudioOptions]):
         Raises:
             weft.UnreadableError: See :func:`weft_audio.reading.read_pieces`.
         """
-        pieces = read_pieces(item, self._seconds, cut=self.options.longer == "cut")
+        pieces = read_pieces(item, self._longest, self._cut)
         first_two = list(islice(pieces, 2))
         whole = len(first_two) < 2
         caption = item.caption((TRANSCRIPT, *DESCRIPTIONS) if whole else DESCRIPTIONS)
@@ -69,7 +72,7 @@ class AudioPreparer(weft.Preparer[Waveform, AudioOptions]):
         return weft.Sample((sound if length is None else pad(sound, length)).quantized(), sample.prompt)
 
     def filters(self) -> Sequence[weft.Filter[Waveform]]:
-        return (Length(self.options.min_seconds, self._seconds), Silent(self.options.min_level))
+        return (Length(self.options.min_seconds, self._longest), Silent(self.options.min_level))
 
     def fit_codec(
         self, samples: Sequence[weft.Sample[Waveform]], held_out: Sequence[weft.Sample[Waveform]], fit: weft.Fit
@@ -83,14 +86,23 @@ class AudioPreparer(weft.Preparer[Waveform, AudioOptions]):
         return self.options.rate
 
     @property
-    def _seconds(self) -> float:
+    def _longest(self) -> float:
+        """Seconds of the longest clip."""
         assert self.options.seconds is not None
-        return self.options.seconds
+        length = self._codec_config().clip_samples
+        return self.options.seconds if length is None else length / self._rate
+
+    @property
+    def _cut(self) -> Cut:
+        if self.options.longer == "reject":
+            return "never"
+        # Equal parts would each be filled up with silence.
+        return "fully" if self.options.fixed else "evenly"
 
     def _codec_config(self) -> CodecConfig:
         stride, books = LAYOUTS[self.options.tokens_per_second]
-        hop = Spectrum.for_rate(self._rate).hop
-        config = CodecConfig(self._rate, hop, stride, books)
+        config = CodecConfig(self._rate, Spectrum.for_rate(self._rate).hop, stride, books)
         if not self.options.fixed:
             return config
-        return replace(config, steps=max(1, round(self._seconds * self._rate / config.step)))
+        assert self.options.seconds is not None
+        return replace(config, steps=ceil(self.options.seconds * self._rate / config.step - _ROUNDING))

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from typing import Literal
 
 import numpy as np
 import numpy.typing as npt
@@ -16,6 +17,11 @@ from weft_audio.waveform import Waveform
 _BLOCK = 1 << 18
 """Samples of all channels that are decoded at once: what a header claims allocates no memory."""
 
+Cut = Literal["evenly", "fully", "never"]
+"""Into pieces of equal length, where a header tells the truth; into the longest pieces and what is left at the end; or
+not at all: of one that is too long there is only a first piece, which is longer than the longest."""
+
+_ROUNDING = 1e-6
 _UNKNOWN = 2**62
 _LOWEST_RATE, _HIGHEST_RATE = 1_000, 1_000_000
 """What is outside is no recording of sound, and brought to a usual rate would be out of all proportion."""
@@ -43,26 +49,26 @@ def read_header(item: weft.Item) -> Header | None:
         return None
 
 
-def read_pieces(item: weft.Item, seconds: float, *, cut: bool) -> Iterator[Waveform]:
+def read_pieces(item: weft.Item, seconds: float, cut: Cut) -> Iterator[Waveform]:
     """The sound of an item in one channel, the mean of its channels, at its own rate.
 
-    One that is longer than ``seconds`` comes in consecutive pieces, which put together are the whole and are of equal
-    length where its header tells the truth. Memory is bounded by the length of a piece.
+    One that is longer than ``seconds`` comes in consecutive pieces, which put together are the whole. Memory is bounded
+    by the length of a piece.
 
     Args:
         item: Its content decides what it is, whatever the name says.
         seconds: Longest piece.
-        cut: If false, of a longer one there is only a first piece, which is longer than ``seconds``.
+        cut: Where; see :data:`Cut`.
 
     Raises:
         weft.UnreadableError: It is no audio, is damaged, or claims an impossible rate.
     """
     with _opened(item) as file:
-        most = max(1, int(seconds * file.samplerate))
-        if not cut:
+        most = max(1, int(seconds * file.samplerate + _ROUNDING))
+        if cut == "never":
             yield Waveform(_decode(file, most + 1), file.samplerate)
             return
-        size = _equal_part(file.frames, most)
+        size = _equal_part(file.frames, most) if cut == "evenly" else most
         while len(samples := _decode(file, size)):
             yield Waveform(samples, file.samplerate)
 
@@ -93,7 +99,8 @@ def _opened(item: weft.Item) -> Iterator[_Stream]:
 
 def _equal_part(length: int, most: int) -> int:
     """Size of the fewest equal parts of at most ``most``; a length that nobody knows is 0 or more than any file."""
-    return -(-length // -(-length // most)) if length > 0 else most
+    # What is thought to fit is not held to its length, which compressed files only estimate.
+    return most if length <= most else -(-length // -(-length // most))
 
 
 def _decode(file: _Stream, count: int) -> npt.NDArray[np.float32]:

@@ -41,7 +41,7 @@ def test_clips_of_fixed_length(prepare_audio: Any, audio_registry: Any, tmp_path
     source.mkdir()
     for number, seconds in enumerate((0.2, 0.5, 0.9)):
         soundfile.write(source / f"{number}.wav", sine(440, seconds, 8000), 8000)
-    corpus = prepare_audio(source, fixed=True, seconds=0.512)
+    corpus = prepare_audio(source, fixed=True, seconds=0.51)
     assert {len(s.payload.samples) for s in corpus.samples(audio_registry.payload_format("audio"))} == {4096}
     assert corpus.codec("audio", audio_registry).facts().length == 64
     assert {len(tokens) for tokens in corpus.layer("payload", corpus.codec_hash("audio"))} == {64}
@@ -96,6 +96,7 @@ def test_every_nasty_file_is_used_or_rejected_with_a_reason(
         assert np.linalg.norm(b) == pytest.approx(np.linalg.norm(a), rel=0.1)
 
 
+@pytest.mark.slow
 def test_captions_lead_to_what_is_generated(tmp_path: Path, sine: Any, strongest: Any) -> None:
     source = tmp_path / "source"
     source.mkdir()
