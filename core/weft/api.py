@@ -264,13 +264,14 @@ def train(
     )
     registry = get_registry()
     path = Path(out)
-    going_on = resume and (path / "run.json").exists()
-    if going_on:
-        check_resumable(path, request)
+    if resume and (path / "run.json").exists():
+        begun = RunFolder.open(path)
+        check_resumable(begun, request, [folder.sha256 for folder in folders])
+        own_codec = begun.codec_folder("text") if "text" in begun.manifest.codecs else None
+        material = gather(folders, registry, own_codec, reencode)
+        return Run(resume_run(path, material, reporter))
     with joint_text_codec(folders, registry, reporter) as text_codec:
         material = gather(folders, registry, text_codec, reencode)
-        if going_on:
-            return Run(resume_run(path, material, reporter))
         return Run(train_run(path, material, request, reporter, force=force))
 
 

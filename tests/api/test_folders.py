@@ -148,6 +148,11 @@ class TestIncomplete:
         with pytest.raises(weft.FolderError, match="the optimizer's part of its last checkpoint is missing"):
             weft.train(text_corpus, out=run, resume=True)
 
+    def test_without_its_codec_a_run_does_not_go_on(self, run: Path, text_corpus: weft.Corpus) -> None:
+        shutil.rmtree(run / "codecs")
+        with pytest.raises(weft.FolderError, match="codecs"):
+            weft.train(text_corpus, out=run, resume=True)
+
     @pytest.mark.parametrize("kind", ["corpus", "run"])
     def test_a_newer_schema(self, kind: str, request: pytest.FixtureRequest) -> None:
         folder = request.getfixturevalue(kind)

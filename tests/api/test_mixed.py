@@ -46,13 +46,25 @@ class TestTexts:
             corpus.folder.verify()
 
     def test_the_joint_run_is_exact_too(
-        self, tiny_train: Any, text_corpus: weft.Corpus, other_corpus: weft.Corpus, tmp_path: Path
+        self,
+        tiny_train: Any,
+        text_corpus: weft.Corpus,
+        other_corpus: weft.Corpus,
+        tmp_path: Path,
+        monkeypatch: pytest.MonkeyPatch,
     ) -> None:
         runs = [tiny_train([text_corpus, other_corpus], tmp_path / name, steps=5) for name in "ab"]
         assert len({run.summary()["weights_sha256"] for run in runs}) == 1
         before = hash_folder(runs[0].path)
+
+        def no_fit(*_: Any, **__: Any) -> Any:
+            raise AssertionError("a run that goes on has its codec already")
+
+        monkeypatch.setattr(ByteLevelBPE, "fit", no_fit)
         weft.train([text_corpus, other_corpus], out=runs[0].path, resume=True)
         assert hash_folder(runs[0].path) == before
+        with pytest.raises(weft.FolderError, match=r"in that order"):
+            weft.train([other_corpus, text_corpus], out=runs[0].path, resume=True)
 
     def test_one_corpus_alone_keeps_its_codec(self, text_corpus: weft.Corpus, text_run: weft.Run) -> None:
         assert text_run.folder.manifest.codecs["text"] == text_corpus.folder.codec_hash("text")

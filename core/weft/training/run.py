@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -42,15 +42,9 @@ def resume_run(path: Path, material: Material, reporter: Reporter) -> RunFolder:
     """Go on from the last checkpoint, or from the start where there is none, with the settings that were written down.
 
     Raises:
-        FolderError: The corpora, or the text codec that they share, are not those of the run.
+        FolderError: The codecs of the corpora are not those of the run.
     """
     folder = RunFolder.open(path)
-    recorded = [corpus.sha256 for corpus in folder.manifest.corpora]
-    if recorded != [corpus.sha256 for corpus in material.corpora]:
-        raise FolderError(
-            f"the corpora are not those that {path} was begun with, in that order; name the same ones, or train into "
-            f"a new folder"
-        )
     if dict(folder.manifest.codecs) != dict(material.codec_hashes):
         raise FolderError(f"the codecs are not those that {path} was begun with; train into a new folder")
     with _threads(RunSettings.from_json(folder.manifest.settings).threads):
@@ -58,13 +52,24 @@ def resume_run(path: Path, material: Material, reporter: Reporter) -> RunFolder:
     return folder
 
 
-def check_resumable(path: Path, request: TrainRequest) -> None:
-    """Refuse options that contradict those a run was begun with.
+def check_resumable(folder: RunFolder, request: TrainRequest, corpora: Sequence[str]) -> None:
+    """Refuse corpora and options other than those a run was begun with.
+
+    Args:
+        folder: The run.
+        request: What the user asks for now.
+        corpora: Content hashes.
 
     Raises:
-        OptionError: Lists the differences.
+        FolderError: The corpora are others, or in another order.
+        OptionError: Lists the options that differ.
     """
-    manifest = RunFolder.open(path).manifest
+    manifest = folder.manifest
+    if [corpus.sha256 for corpus in manifest.corpora] != list(corpora):
+        raise FolderError(
+            f"the corpora are not those that {folder.path} was begun with, in that order; name the same ones, or train "
+            f"into a new folder"
+        )
     recorded = {**manifest.settings, "context": manifest.model["context_length"]}
     defaults = TrainRequest()
     differences = []
@@ -73,7 +78,8 @@ def check_resumable(path: Path, request: TrainRequest) -> None:
         if wanted != getattr(defaults, name) and wanted != before:
             differences.append(f"{name} was {before}, now {wanted}")
     if differences:
-        raise OptionError(f"{path} cannot be resumed with other options ({'; '.join(differences)}); leave them out")
+        what = "; ".join(differences)
+        raise OptionError(f"{folder.path} cannot be resumed with other options ({what}); leave them out")
 
 
 @contextmanager
