@@ -31,7 +31,7 @@ def corpus_figures(summary: Mapping[str, Any]) -> Figures:
     unread = sum(summary["items_rejected"].values())
     parts = summary["parts"]
     rows = [
-        ("Files", f"{count(summary['items'])}, of which {count(unread)} could not be read"),
+        ("Items", f"{count(summary['items'])}, of which {count(unread)} could not be read"),
         ("Samples", f"{count(summary['kept'])} kept, {count(rejected)} rejected"),
         ("Held out", f"{count(parts['validation'])} of {count(parts['train'] + parts['validation'])}"),
         ("Tokens", count(summary["tokens"])),
