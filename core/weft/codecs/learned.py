@@ -80,5 +80,7 @@ class LearnedCodec(Codec[P], Generic[P, ConfigT]):
             model = cls.build_model(config)
             model.load_state_dict(load_file(folder / "model.safetensors"))
         except (OSError, ValueError, TypeError, AttributeError, RuntimeError, SafetensorError) as error:
-            raise FolderError(f"{folder} does not hold a readable {cls.name} codec: {error}") from error
+            # torch lists every tensor that does not fit, a line each.
+            why = str(error).partition("\n")[0].rstrip(": ")
+            raise FolderError(f"{folder} does not hold a readable {cls.name} codec ({why}); prepare anew") from error
         return cls(config, model)
