@@ -21,10 +21,10 @@ _SEMITONES = {"C4": -9, "D4": -7, "E4": -5, "G4": -2, "A4": 0, "C5": 3, "D5": 5,
 PITCHES = {name: 440.0 * 2 ** (semitones / 12) for name, semitones in _SEMITONES.items()}
 """Notes of a pentatonic scale, to frequencies in Hz."""
 
-TAKES = 12
+TAKES = 16
 """Recordings of every instrument at every pitch."""
 
-_SECONDS = (0.5, 0.8)
+_SECONDS = (0.6, 0.7)
 _LEVELS = (0.25, 0.8)
 _DETUNING = 0.006
 """Share by which a note may be off: a tenth of a semitone."""

@@ -24,3 +24,15 @@ class AudioGenerator(weft.TokenGenerator[Waveform]):
         "balanced": {"temperature": 0.9, "guidance": 1.5},
         "creative": {"temperature": 1.0, "top_p": 1.0, "guidance": 1.0},
     }
+
+    def lengths(self, request: weft.Request, context: weft.GenerationContext) -> tuple[int, int]:
+        """As in core; a length in seconds that a run for clips of one length cannot make is an error too."""
+        facts, seconds = context.facts, request.options.seconds
+        if facts.length is not None and facts.tokens_per_second is not None and seconds is not None:
+            made = facts.length / facts.tokens_per_second
+            if abs(seconds - made) > facts.unit / facts.tokens_per_second:
+                raise weft.GenerationError(
+                    f"this run makes clips of exactly {made:.2f} s, not of {seconds:g} s; leave out --seconds, or train "
+                    f"on a corpus that was prepared without audio.fixed"
+                )
+        return super().lengths(request, context)

@@ -16,12 +16,10 @@ from weft_audio.codec import AudioFSQ
 from weft_audio.network import Autoencoder, CodecConfig, in_bands
 from weft_audio.waveform import Waveform
 
-_FEWEST, _MOST = 8, 32
-"""Crops a step."""
+_SMALLEST_BATCH, _LARGEST_BATCH = 8, 32
 _LEARNING_RATE = 0.015
 _CROP_STEPS = 32
-_STEPS = 500
-_FEWEST_STEPS = 300
+_FEWEST_STEPS, _MOST_STEPS = 300, 700
 _MEMORY = 256 * 2**20
 """Bytes of spectra that are held while learning; of more sounds evenly spaced ones are taken."""
 _PROBES = 64
@@ -72,12 +70,13 @@ def learn_codec(
     """
     crops = Crops(_spectra(samples, config), _CROP_STEPS * config.stride)
     center, spread = crops.statistics()
-    config = replace(config, center=center, spread=max(spread, 0.1))
+    # Rounded, so that they do not depend on the order in which a machine adds up.
+    config = replace(config, center=round(center, 3), spread=round(max(spread, 0.1), 3))
     model = fit(
         ReconstructionTrainer(lambda: Autoencoder(config), Difference(config)),
         crops,
         steps=steps or default_steps(len(crops)),
-        batch_size=max(_FEWEST, min(_MOST, len(crops) // 4)),
+        batch_size=max(_SMALLEST_BATCH, min(_LARGEST_BATCH, len(crops) // 4)),
         learning_rate=_LEARNING_RATE,
         description="audio codec",
     )
@@ -106,7 +105,7 @@ class Difference:
 
 def default_steps(crops: int) -> int:
     """Steps for so many crops of half a second: little sound has little to teach."""
-    return min(_STEPS, _FEWEST_STEPS + crops // 4)
+    return min(_MOST_STEPS, _FEWEST_STEPS + crops // 3)
 
 
 def measure_codec(codec: AudioFSQ, samples: Sequence[weft.Sample[Waveform]]) -> dict[str, float]:

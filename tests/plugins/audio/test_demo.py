@@ -43,7 +43,7 @@ def test_every_note_is_in_tune(instrument: str, strongest: Any) -> None:
         # The strongest partial may be a higher one than the fundamental.
         assert ratio / max(1, round(ratio)) == pytest.approx(1, abs=0.01)
         assert 0.2 < sound.peak < 0.85
-        assert 0.49 < sound.seconds < 0.81
+        assert 0.59 < sound.seconds < 0.71
 
 
 def test_takes_differ() -> None:

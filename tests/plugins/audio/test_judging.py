@@ -118,3 +118,21 @@ def test_creativity_goes_from_the_prompt_to_variety() -> None:
     assert temperatures == sorted(set(temperatures))
     assert guidances == sorted(set(guidances), reverse=True)
     assert settle(generator, weft.SamplingOptions(seed=0), None) == settled[1]
+
+
+def lengths(seconds: float | None, length: int | None) -> tuple[int, int]:
+    facts = weft.CodecFacts(((0, 9), (9, 18)), unit=2, length=length, tokens_per_second=125)
+    sequences: Any = None  # Nothing of it is needed for lengths.
+    context = weft.GenerationContext(facts, sequences, 99, 256, {"audio": (20, 200)})
+    request = weft.Request("audio", [], settle(AudioGenerator(), weft.SamplingOptions(seed=0, seconds=seconds), None))
+    return AudioGenerator().lengths(request, context)
+
+
+def test_seconds_are_kept_or_refused() -> None:
+    assert lengths(None, None) == (20, 200)
+    assert lengths(0.8, None) == (100, 100)
+    assert lengths(None, 64) == lengths(0.5, 64) == (64, 64)
+    with pytest.raises(weft.GenerationError, match="longer than the longest clip"):
+        lengths(2, None)
+    with pytest.raises(weft.GenerationError, match=r"exactly 0\.51 s, not of 2 s"):
+        lengths(2, 64)
