@@ -32,7 +32,7 @@ class AudioGenerator(weft.TokenGenerator[Waveform]):
             made = facts.length / facts.tokens_per_second
             if abs(seconds - made) > facts.unit / facts.tokens_per_second:
                 raise weft.GenerationError(
-                    f"this run makes clips of exactly {made:.2f} s, not of {seconds:g} s; leave out --seconds, or train "
-                    f"on a corpus that was prepared without audio.fixed"
+                    f"this run makes clips of exactly {made:.2f} s, not of {seconds:g} s; leave out --seconds, or "
+                    f"train on a corpus that was prepared without audio.fixed"
                 )
         return super().lengths(request, context)
