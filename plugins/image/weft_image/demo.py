@@ -58,7 +58,10 @@ class ImageDemo(weft.Demo):
         _write_bad_files(folder / "unsorted", pictures / "0000.png")
 
     def requests(self) -> Sequence[weft.DemoRequest]:
-        return [weft.DemoRequest(each.caption, n=4, sampling={"seed": 1}) for each in (*_SHOWN, *UNSEEN)]
+        return [
+            weft.DemoRequest(each.caption, n=4, sampling={"creativity": "precise", "seed": 1})
+            for each in (*_SHOWN, *UNSEEN)
+        ]
 
 
 def _write_bad_files(folder: Path, good: Path) -> None:
