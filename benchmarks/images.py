@@ -100,6 +100,7 @@ def draw_grid(made: Mapping[str, Sequence[Any]], path: Path, scale: int = 2) -> 
         for column, image in enumerate(images[:SHOWN]):
             enlarged = image.resize((28 * scale, 28 * scale), Image.Resampling.NEAREST)
             sheet.paste(enlarged, (90 + column * cell, row * cell + 2))
+    path.parent.mkdir(parents=True, exist_ok=True)
     sheet.save(path)
 
 
@@ -112,7 +113,7 @@ def arguments() -> argparse.Namespace:
     )
     parser.add_argument("--per-class", type=int, default=50)
     parser.add_argument("--threads", type=int)
-    parser.add_argument("--grid", type=Path, default=Path("images.png"))
+    parser.add_argument("--grid", type=Path, default=Path("out/images.png"))
     return parser.parse_args()
 
 

@@ -11,7 +11,6 @@ from dataclasses import dataclass
 from itertools import pairwise
 
 import numpy as np
-import scipy.linalg
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
@@ -119,8 +118,9 @@ def frechet_distance(a: np.ndarray, b: np.ndarray) -> float:
     """Distance between Gaussians fitted to two sets of features (Heusel et al. 2017, arXiv:1706.08500)."""
     mean_a, mean_b = a.mean(0), b.mean(0)
     covariance_a, covariance_b = np.cov(a, rowvar=False), np.cov(b, rowvar=False)
-    # The trace of the root of a product, by eigenvalues: stable where a covariance is nearly singular.
-    root = scipy.linalg.sqrtm(covariance_a)
-    eigenvalues = np.linalg.eigvalsh(np.real(root @ covariance_b @ root))
+    # The trace of the root of a product, by eigenvalues: exact where a feature never fires and a covariance is singular.
+    values, vectors = np.linalg.eigh(covariance_a)
+    root = (vectors * np.sqrt(np.clip(values, 0, None))) @ vectors.T
+    eigenvalues = np.linalg.eigvalsh(root @ covariance_b @ root)
     overlap = np.sqrt(np.clip(eigenvalues, 0, None)).sum()
     return float(((mean_a - mean_b) ** 2).sum() + np.trace(covariance_a) + np.trace(covariance_b) - 2 * overlap)
