@@ -118,7 +118,7 @@ def frechet_distance(a: np.ndarray, b: np.ndarray) -> float:
     """Distance between Gaussians fitted to two sets of features (Heusel et al. 2017, arXiv:1706.08500)."""
     mean_a, mean_b = a.mean(0), b.mean(0)
     covariance_a, covariance_b = np.cov(a, rowvar=False), np.cov(b, rowvar=False)
-    # The trace of the root of a product, by eigenvalues: exact where a feature never fires and a covariance is singular.
+    # The trace of the root of a product, by eigenvalues: exact where a covariance is singular.
     values, vectors = np.linalg.eigh(covariance_a)
     root = (vectors * np.sqrt(np.clip(values, 0, None))) @ vectors.T
     eigenvalues = np.linalg.eigvalsh(root @ covariance_b @ root)
