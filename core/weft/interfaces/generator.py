@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import filecmp
+import itertools
+import os
+import secrets
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -187,24 +191,42 @@ class Artifact(Generic[P]):
         return self.drawn.seed
 
     def save(self, target: str | Path, name: str | None = None) -> Path:
-        """Write the payload and return the file's path.
+        """Write the payload and return the file's path; the file is whole or not there.
 
         Args:
-            target: A file, if it ends with the format's extension, else a folder, made if need be.
-            name: File name in that folder, without extension; by default made of prompt and seed. A file that is
-                already there is replaced: equal prompt and seed mean an equal artifact.
+            target: A file, if it ends with the format's extension, which is replaced; else a folder, made if need be.
+            name: File name in that folder, without extension; by default made of prompt and seed. Where a file of that
+                name holds something else, ``-2``, ``-3``, ... is appended: nothing in a folder is overwritten.
         """
         path = Path(target)
-        if path.suffix.lower() != self.format.extension:
+        named = path.suffix.lower() == self.format.extension
+        if not named:
             path = path / f"{name or self._file_stem()}{self.format.extension}"
         path.parent.mkdir(parents=True, exist_ok=True)
-        self.format.save(self.payload, path)
-        return path
+        # Some formats are chosen by the extension, so the temporary name has it too.
+        temporary = path.with_name(f".{secrets.token_hex(8)}{self.format.extension}")
+        try:
+            self.format.save(self.payload, temporary)
+            place = path if named else _free_place(path, temporary)
+            temporary.replace(place)
+        finally:
+            temporary.unlink(missing_ok=True)
+        return place
 
     def _file_stem(self) -> str:
         words = "".join(c if c.isalnum() else " " for c in (self.prompt or self.modality).lower()).split()
-        # The seed stays whole: it is what tells the artifacts of one prompt apart.
+        # The seed stays whole: it is what tells the artifacts of one batch apart.
         return f"{'-'.join(words[:8])[:56] or self.modality}-{self.seed}"
+
+
+def _free_place(wanted: Path, written: Path) -> Path:
+    """The first of ``name``, ``name-2``, ``name-3``, ... that is free or holds what was written already."""
+    numbered = (wanted.with_stem(f"{wanted.stem}-{number}") for number in itertools.count(2))
+    return next(
+        place
+        for place in itertools.chain([wanted], numbered)
+        if not os.path.lexists(place) or (place.is_file() and filecmp.cmp(place, written, shallow=False))
+    )
 
 
 class Generator(ABC, Generic[P]):
