@@ -33,11 +33,24 @@ def test_folders_are_read_to_the_bottom_in_order(write: Any) -> None:
 
 def test_what_is_no_item(write: Any) -> None:
     source = write({
-        "a.x": "", ".hidden": "", ".git/config": "", "README.md": "", "readme": "", "LICENSE": "", "LICENSE-MIT": "",
-        "Licence.txt": "", "README_first.txt": "", "sub/README.rst": "", "__MACOSX/a.x": "", "Thumbs.db": "",
-        "license_to_kill.txt": "", "readmes.txt": "",
+        "a.x": "", ".hidden": "", ".git/config": "", "README.md": "", "readme": "", "LICENSE": "", "Licence.txt": "",
+        "sub/README.rst": "", "sub/License.HTML": "", "__MACOSX/a.x": "", "__MACOSX/b.x": "", "Thumbs.db": "",
+        "desktop.ini": "",
     })  # fmt: skip
-    assert names(source) == ["a.x", "license_to_kill.txt", "readmes.txt"]
+    found = collect([source])
+    assert [item.name for item in found.items] == ["a.x"]
+    assert found.auxiliary == 11
+
+
+def test_what_only_sounds_like_a_readme_or_a_license_is_an_item(write: Any) -> None:
+    files = sorted([
+        "LICENSE-MIT", "LICENSED.jpg", "License.to.kill.txt", "README_final_photo.jpg", "README_first.txt",
+        "licence/a.x", "license-plate-042.jpg", "license-plates/a.x", "license_to_kill.txt", "readme-cover.png",
+        "readme.jpg", "readme.md/a.x", "readmes.txt",
+    ])  # fmt: skip
+    found = collect([write(dict.fromkeys(files, ""))])
+    assert [item.name for item in found.items] == files
+    assert found.auxiliary == 0
 
 
 def test_a_file_that_is_named_is_always_taken(write: Any) -> None:

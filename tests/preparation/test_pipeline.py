@@ -215,7 +215,7 @@ def test_payloads_are_read_by_index_from_any_row_group(prepare: Any, write: Any,
 
 def test_tables_describe_files(prepare: Any, write: Any, reporter: Any) -> None:
     source = write({
-        "a.mel": "1 2", "sub/b.mel": "3 4", "c.mel": "5 6",
+        "a.mel": "1 2", "sub/b.mel": "3 4", "c.mel": "5 6", "README.md": "", "LICENSE": "",
         "metadata.csv": "file_name,text,license\na.mel,\"a, quoted \n  caption\",CC0\nsub\\b.mel,b,\nabsent.mel,x,\n",
     })  # fmt: skip
     corpus = prepare(source)
@@ -223,6 +223,7 @@ def test_tables_describe_files(prepare: Any, write: Any, reporter: Any) -> None:
     licenses = {row["item"]: row["license"] for row in corpus.verdicts() if row["sample"] is not None}
     assert licenses == {"a.mel": "CC0", "c.mel": None, "sub/b.mel": None}
     assert corpus.manifest["counts"]["table_rows"] == {"used": 2, "unmatched": 1, "repeated": 0, "broken": 0}
+    assert (corpus.manifest["counts"]["auxiliary"], corpus.manifest["counts"]["items"]) == (2, 3)
     assert any("not there" in warning for warning in reporter.warnings)
     assert corpus.layer("prompt", corpus.codec_hash("text")).lengths.tolist()[1] == 0
 

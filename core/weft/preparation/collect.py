@@ -20,7 +20,8 @@ from weft.preparation.annotations import Annotations, TableCounts, is_table_cand
 
 LICENSE_COLUMNS = ("license", "licence")
 
-_AUXILIARY = re.compile(r"(?i:(readme|licen[cs]e)([-.].*)?)|(README|LICEN[CS]E).*|Thumbs\.db|desktop\.ini|__MACOSX")
+_AUXILIARY_FILE = re.compile(r"(?i:(readme|licen[cs]e)(\.(md|txt|rst|html))?)|Thumbs\.db|desktop\.ini")
+_AUXILIARY_FOLDER = "__MACOSX"
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,10 +31,12 @@ class Collection:
     Attributes:
         items: In the order of their names.
         tables: What the tables beside them said.
+        auxiliary: How many files and folders were left out as hidden, as README or LICENSE, or as the system's.
     """
 
     items: Sequence[Item]
     tables: TableCounts
+    auxiliary: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,28 +52,45 @@ class _Found:
     name: str
 
 
+@dataclass(frozen=True, slots=True)
+class _Part:
+    """What one source offers.
+
+    Attributes:
+        found: Its files, tables among them.
+        auxiliary: How many files and folders are left out.
+    """
+
+    found: Sequence[_Found]
+    auxiliary: int = 0
+
+
 def collect(sources: Sequence[Path]) -> Collection:
     """All items of some sources.
 
-    Files are taken as they are, folders with everything below them in the order of names. Hidden files, README and
-    LICENSE, and tables that name files beside them are not items. Links are followed; a folder that is reached twice
-    is read once.
+    Files are taken as they are, folders with everything below them in the order of names. Hidden files and folders,
+    what systems leave behind, files that are called README or LICENSE (alone or with .md, .txt, .rst or .html), and
+    tables that name files beside them are not items. Links are followed; a folder that is reached twice is read once.
 
     Raises:
         SourceError: A source is missing, a folder cannot be listed, or there is nothing in them.
     """
     if not sources:
         raise SourceError("no source was given; name a file or a folder")
-    parts = [_collect_source(source) for source in sources]
-    labels = _labels(sources) if _clash([items for items, _ in parts]) else [""] * len(sources)
-    items = [_prefixed(item, label) for (found, _), label in zip(parts, labels, strict=True) for item in found]
+    parts = [_part(source) for source in sources]
+    read = [_with_annotations(source, part.found) for source, part in zip(sources, parts, strict=True)]
+    labels = _labels(sources) if _clash([items for items, _ in read]) else [""] * len(sources)
+    items = [_prefixed(item, label) for (group, _), label in zip(read, labels, strict=True) for item in group]
     if not items:
         names = ", ".join(map(str, sources))
         raise SourceError(
             f"there are no files to read in {names}: hidden files, README, LICENSE and tables do not count"
         )
-    counts = sum((tables for _, tables in parts), TableCounts())
-    return Collection(sorted(_unique(items), key=lambda item: item.name), counts)
+    return Collection(
+        items=sorted(_unique(items), key=lambda item: item.name),
+        tables=sum((tables for _, tables in read), TableCounts()),
+        auxiliary=sum(part.auxiliary for part in parts),
+    )
 
 
 def printable_name(name: str) -> str:
@@ -78,19 +98,19 @@ def printable_name(name: str) -> str:
     return name.encode("utf-8", "surrogateescape").decode("utf-8", "backslashreplace")
 
 
-def _collect_source(source: Path) -> tuple[list[Item], TableCounts]:
+def _part(source: Path) -> _Part:
     if source.is_dir():
-        return _with_annotations(source, list(_walk(source)))
+        return _walk(source)
     if not source.exists():
         raise SourceError(f"the source {source} does not exist; check the path")
-    return [_item(_Found(source, source.name), str(source), {})], TableCounts()
+    return _Part([_Found(source, source.name)])
 
 
 def _with_annotations(source: Path, found: Sequence[_Found]) -> tuple[list[Item], TableCounts]:
     names = {unicodedata.normalize("NFC", each.name) for each in found}
     notes = Annotations()
     for each in found:
-        if is_table_candidate(each.name):
+        if source.is_dir() and is_table_candidate(each.name):
             read_annotations(each.path, each.name, names, notes)
     items = [
         _item(each, str(source), notes.rows.get(unicodedata.normalize("NFC", each.name), {}))
@@ -100,8 +120,10 @@ def _with_annotations(source: Path, found: Sequence[_Found]) -> tuple[list[Item]
     return items, notes.counts
 
 
-def _walk(root: Path) -> Iterator[_Found]:
+def _walk(root: Path) -> _Part:
     """Files below a folder, those of one folder before those of its subfolders."""
+    found: list[_Found] = []
+    auxiliary = 0
     visited: set[tuple[int, int]] = set()
     waiting = [root]
     while waiting:
@@ -110,12 +132,12 @@ def _walk(root: Path) -> Iterator[_Found]:
         if (status.st_dev, status.st_ino) in visited:
             continue
         visited.add((status.st_dev, status.st_ino))
-        entries = [entry for entry in _entries(folder) if not _is_auxiliary(entry.name)]
-        folders = [entry for entry in entries if entry.is_dir()]
-        waiting.extend(reversed(folders))
-        for entry in entries:
-            if not entry.is_dir():
-                yield _Found(entry, entry.relative_to(root).as_posix())
+        entries = _entries(folder)
+        offered = [entry for entry in entries if not _is_auxiliary(entry)]
+        auxiliary += len(entries) - len(offered)
+        waiting.extend(reversed([entry for entry in offered if entry.is_dir()]))
+        found += [_Found(entry, entry.relative_to(root).as_posix()) for entry in offered if not entry.is_dir()]
+    return _Part(found, auxiliary)
 
 
 def _entries(folder: Path) -> list[Path]:
@@ -127,8 +149,10 @@ def _entries(folder: Path) -> list[Path]:
         ) from error
 
 
-def _is_auxiliary(name: str) -> bool:
-    return name.startswith(".") or _AUXILIARY.fullmatch(name) is not None
+def _is_auxiliary(entry: Path) -> bool:
+    if entry.name.startswith("."):
+        return True
+    return entry.name == _AUXILIARY_FOLDER if entry.is_dir() else _AUXILIARY_FILE.fullmatch(entry.name) is not None
 
 
 def _item(found: _Found, source: str, row: Mapping[str, str]) -> Item:

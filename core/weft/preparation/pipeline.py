@@ -85,6 +85,7 @@ def prepare_corpus(
     registry: Registry,
     fit: Fit,
     reporter: Reporter,
+    learned_with: Mapping[str, Any] | None = None,
 ) -> CorpusFolder:
     """Turn raw files into a corpus folder.
 
@@ -98,6 +99,7 @@ def prepare_corpus(
         registry: What plugins offer.
         fit: The training loop, for codecs that are learned.
         reporter: Where progress and derived options go.
+        learned_with: Device and threads of ``fit``, for the manifest.
 
     Raises:
         SourceError: Nothing to read, nothing usable, or several modalities and none named.
@@ -130,7 +132,13 @@ def prepare_corpus(
         facts = {
             "sources": [printable_name(str(source)) for source in sources],
             "seed": seed,
-            "counts": {**counts, **_part_counts(division), "table_rows": dataclasses.asdict(collection.tables)},
+            "learned_with": dict(learned_with or {}),
+            "counts": {
+                **counts,
+                **_part_counts(division),
+                "auxiliary": collection.auxiliary,
+                "table_rows": dataclasses.asdict(collection.tables),
+            },
             "text_bytes": read.text_bytes,
         }
         write_json(folder / MANIFEST, {**_manifest(plan, division, encoded), **facts, "files": file_hashes(folder)})

@@ -57,6 +57,7 @@ class _Counts:
     train: int
     validation: int
     table_rows: dict[str, int]
+    auxiliary: int = 0
 
 
 @dataclass(frozen=True, slots=True)
