@@ -168,6 +168,23 @@ class TestTokenGenerator:
         with pytest.raises(weft.GenerationError, match="no duration"):
             TokenGenerator().lengths(self.request(seconds=5), context(CodecFacts(pattern=((0, 12),)), (4, 40)))
 
+    def test_what_contradicts_a_fixed_length_is_refused(self) -> None:
+        grid = context(CodecFacts(pattern=((0, 12),) * 9, unit=9, length=9), (9, 9))
+        clip = context(CodecFacts(pattern=((0, 12),) * 2, unit=2, length=20, tokens_per_second=10.0), (20, 20))
+        with pytest.raises(weft.GenerationError, match="no duration"):
+            TokenGenerator().lengths(self.request(seconds=5), grid)
+        with pytest.raises(weft.GenerationError, match=r"exactly 2\.00 s, not of 1 s; leave out --seconds"):
+            TokenGenerator().lengths(self.request(seconds=1), clip)
+        with pytest.raises(weft.GenerationError, match="exactly 9 tokens, more than the 8 of --max-tokens"):
+            TokenGenerator().lengths(self.request(max_tokens=8), grid)
+        assert TokenGenerator().lengths(self.request(max_tokens=9), grid) == (9, 9)
+        assert TokenGenerator().lengths(self.request(seconds=2.1, max_tokens=300), clip) == (20, 20)
+
+    def test_fewer_tokens_than_the_seconds_take_are_refused(self) -> None:
+        facts = CodecFacts(pattern=((0, 6), (6, 12)), unit=2, tokens_per_second=10.0)
+        with pytest.raises(weft.GenerationError, match="exactly 12 tokens, more than the 11 of --max-tokens"):
+            TokenGenerator().lengths(self.request(seconds=1.2, max_tokens=11), context(facts, (4, 40)))
+
     def test_a_prompt_that_leaves_no_room_is_refused(self) -> None:
         import numpy as np
 

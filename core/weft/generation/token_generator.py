@@ -107,24 +107,39 @@ class TokenGenerator(Generator[P]):
             GenerationError: A length that this modality or this run cannot make.
         """
         facts, options = context.facts, request.options
-        if facts.length is not None:
-            return facts.length, facts.length
         low, high = context.lengths[request.modality]
+        exact = facts.length
         if options.seconds is not None:
-            return _timed(options.seconds, facts, high, request.modality)
+            exact = _timed(options.seconds, facts, high, request.modality)
+        if exact is not None:
+            if options.max_tokens is not None and options.max_tokens < exact:
+                raise GenerationError(
+                    f"{request.modality} of the length asked for takes exactly {exact} tokens, more than the "
+                    f"{options.max_tokens} of --max-tokens; leave that out"
+                )
+            return exact, exact
         if facts.bytes_per_token is not None:
             return 1, options.max_tokens or high
         most = max(facts.unit, min(high, options.max_tokens or high) // facts.unit * facts.unit)
         return min(low, most), most
 
 
-def _timed(seconds: float, facts: CodecFacts, longest: int, modality: str) -> tuple[int, int]:
+def _timed(seconds: float, facts: CodecFacts, longest: int, modality: str) -> int:
+    """Tokens that take so many seconds, to the nearest unit."""
     if facts.tokens_per_second is None:
         raise GenerationError(f"{modality} has no duration; leave out --seconds")
+    if facts.length is not None:
+        made = facts.length / facts.tokens_per_second
+        # A duration that was read off a rounded display is near enough.
+        if abs(seconds - made) > facts.unit / facts.tokens_per_second:
+            raise GenerationError(
+                f"this run makes {modality} of exactly {made:.2f} s, not of {seconds:g} s; leave out --seconds"
+            )
+        return facts.length
     exact = max(facts.unit, round(seconds * facts.tokens_per_second / facts.unit) * facts.unit)
     if exact > longest:
         raise GenerationError(
             f"{seconds:g} seconds are longer than the longest clip of the training data, "
             f"{longest / facts.tokens_per_second:.2f} s; ask for less, or train on longer clips"
         )
-    return exact, exact
+    return exact
