@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import ClassVar
+
 import pytest
 import torch
 from hypothesis import given, settings
@@ -115,6 +117,52 @@ def test_every_drawn_id_follows_the_pattern(seed: int) -> None:
         for position, token in enumerate(row[:length]):
             low, high = pattern[position % 3]
             assert low <= token - MELODY[0] < high
+
+
+class OverAllIds(weft.LogitsProcessor):
+    """A processor of a plugin that keeps the best of all ids, as far as it was told."""
+
+    seen: ClassVar[list[Tensor]] = []
+
+    @classmethod
+    def from_options(cls, options: weft.SamplingOptions) -> OverAllIds:
+        return cls()
+
+    def __call__(self, logits: Tensor, drawn: Tensor) -> Tensor:
+        self.seen.append(logits)
+        return torch.full_like(logits, -torch.inf).scatter(1, logits.argmax(1, keepdim=True), 3.0)
+
+
+class Excluder(OverAllIds):
+    def __call__(self, logits: Tensor, drawn: Tensor) -> Tensor:
+        return torch.zeros_like(logits).masked_fill(logits > -torch.inf, -torch.inf)
+
+
+class NoNumber(OverAllIds):
+    def __call__(self, logits: Tensor, drawn: Tensor) -> Tensor:
+        return logits * torch.nan
+
+
+def drawn_with(kind: type[weft.LogitsProcessor], job: weft.SamplingPlan) -> Tensor:
+    steps = Engine(MODEL, [kind]).steps(job, weft.SamplingOptions(temperature=1.0), [1, 2])
+    return torch.stack([step.tokens for step in steps], dim=1)
+
+
+def test_a_processor_of_a_plugin_sees_what_may_follow() -> None:
+    OverAllIds.seen.clear()
+    rows = drawn_with(OverAllIds, plan([21], None, 6, ((0, 4), (4, 8))))
+    for position in range(6):
+        low = MELODY[0] + 4 * (position % 2)
+        assert all(low <= int(token) < low + 4 or int(token) == VOCABULARY.end_id for token in rows[:, position])
+        allowed = [low + i for i in range(4)] + ([] if position % 2 else [VOCABULARY.end_id])
+        finite = OverAllIds.seen[position].isfinite()
+        assert finite.nonzero()[:, 1].tolist() == sorted(allowed) * 2
+
+
+@pytest.mark.parametrize("kind", [Excluder, NoNumber])
+def test_a_processor_that_leaves_nothing_is_named(kind: type[weft.LogitsProcessor]) -> None:
+    with pytest.raises(weft.GenerationError, match=rf"processor \({kind.__name__}\) leaves no id that may follow"):
+        drawn_with(kind, plan([21], None, 6))
 
 
 def test_different_seeds_differ_and_temperature_zero_does_not() -> None:

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from weft.errors import GenerationError
 from weft.generation.logits import AFTER_CONSTRAINT, BEFORE_CONSTRAINT, apply, build
 from weft.generation.scorer import Scorer
 from weft.interfaces.generator import LogitsProcessor, SamplingOptions, SamplingPlan
@@ -32,7 +33,7 @@ class Engine:
 
     Args:
         model: In evaluation mode.
-        processors: Logits processors of plugins, applied before the constraint.
+        processors: Logits processors of plugins: they see the constraint, and it is applied again after them.
     """
 
     def __init__(self, model: Transformer, processors: Sequence[type[LogitsProcessor]] = ()) -> None:
@@ -50,11 +51,15 @@ class Engine:
             plan: Where to begin and what may follow.
             options: With every default filled in.
             seeds: One a row.
+
+        Raises:
+            GenerationError: Nothing is left to draw from.
         """
         rows = len(seeds)
         guidance = options.guidance if options.guidance is not None else 1.0
         twin = plan.unconditional if guidance != 1 else None
-        before = build((*BEFORE_CONSTRAINT, *self._kinds), options)
+        before = build(BEFORE_CONSTRAINT, options)
+        own = build(self._kinds, options)
         after = build(AFTER_CONSTRAINT, options)
         randoms = [torch.Generator().manual_seed(seed) for seed in seeds]
         constraint = plan.constraint.start(rows)
@@ -67,6 +72,9 @@ class Engine:
             log_probabilities = conditional.masked_fill(~mask, -torch.inf).log_softmax(1)
             guided = conditional if twin is None else _guide(conditional, scores[rows:].cpu(), guidance)
             logits = apply(before, guided, drawn).masked_fill(~mask, -torch.inf)
+            if own:
+                logits = apply(own, logits, drawn).masked_fill(~mask, -torch.inf)
+            _require_choice(logits, own)
             tokens = _draw(apply(after, logits, drawn), randoms)
             yield Step(tokens, log_probabilities.gather(1, tokens[:, None])[:, 0])
             if step + 1 == plan.max_tokens:
@@ -74,6 +82,16 @@ class Engine:
             constraint.advance(tokens)
             drawn = torch.cat([drawn, tokens[:, None]], dim=1)
             scores = scorer.extend(tokens if twin is None else torch.cat([tokens, tokens]))
+
+
+def _require_choice(logits: Tensor, processors: Sequence[LogitsProcessor]) -> None:
+    """Refuse to draw where a row has no id left, or scores that are no numbers."""
+    if bool((logits > -torch.inf).any(1).all()) and not bool(logits.isnan().any()):
+        return
+    if processors:
+        names = ", ".join(type(processor).__name__ for processor in processors)
+        raise GenerationError(f"a plugin's logits processor ({names}) leaves no id that may follow; disable the plugin")
+    raise GenerationError("the model's scores leave no id that may follow; use another checkpoint, or train again")
 
 
 def _guide(conditional: Tensor, unconditional: Tensor, scale: float) -> Tensor:
