@@ -6,11 +6,11 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from weft.errors import FolderError, OptionError
+from weft.errors import FolderError, GenerationError, OptionError, TrainingError
 from weft.generation.session import Precision, Session
 from weft.interfaces.generator import Artifact, Creativity, SamplingOptions
 from weft.interfaces.progress import Reporter, Silent
-from weft.models.device import pick_device
+from weft.models.device import cpu_threads, enough_memory, pick_device
 from weft.plugins.registry import get_registry
 from weft.preparation.joint import joint_text_codec, reencode
 from weft.preparation.pipeline import prepare_corpus
@@ -25,6 +25,9 @@ from weft.training.settings import TrainRequest
 
 PathLike = str | Path
 
+CODEC_THREADS = 1
+"""Learned codecs are small, and gain little from more."""
+
 
 class Corpus:
     """A prepared corpus on disk."""
@@ -38,7 +41,8 @@ class Corpus:
 
     @property
     def sha256(self) -> str:
-        """Hash of the content: equal for equal sources, options and seed."""
+        """Hash of the content: equal for equal sources, options and seed, and for a learned codec equal device and
+        threads."""
         return self.folder.sha256
 
     def summary(self) -> dict[str, Any]:
@@ -117,8 +121,9 @@ class Run:
             seconds=seconds,
             stop=tuple(stop),
         )
-        session = self._session(checkpoint, precision, device)
-        return session.artifacts(prompt, to, options, creativity, reporter or Silent())
+        with enough_memory(GenerationError, "ask for fewer artifacts at once (n)"):
+            session = self._session(checkpoint, precision, device)
+            return session.artifacts(prompt, to, options, creativity, reporter or Silent())
 
     def stream(
         self,
@@ -164,6 +169,7 @@ def prepare(
     options: Mapping[str, Any] | None = None,
     seed: int = 0,
     force: bool = False,
+    threads: int = CODEC_THREADS,
     device: str | None = None,
     reporter: Reporter | None = None,
 ) -> Corpus:
@@ -176,6 +182,8 @@ def prepare(
         options: Plugin options by full name, ``{"image.size": 32}``; what is left out is derived from the data.
         seed: Of the split and of codec learning.
         force: Replace a Weft folder that is in the way.
+        threads: CPU threads with which codecs are learned and used. Sums of floating-point numbers depend on it, so it
+            is one number everywhere unless given.
         device: Where codecs are learned; the best there is without it.
         reporter: Where progress goes.
 
@@ -186,17 +194,20 @@ def prepare(
     """
     sources = [source] if isinstance(source, str | Path) else list(source)
     reporter = reporter or Silent()
-    folder = prepare_corpus(
-        [Path(each) for each in sources],
-        Path(out),
-        modality_name=modality,
-        options=options or {},
-        seed=seed,
-        force=force,
-        registry=get_registry(),
-        fit=make_fit(reporter, seed=seed, device=pick_device(device)),
-        reporter=reporter,
-    )
+    where = pick_device(device)
+    with cpu_threads(threads), enough_memory(TrainingError, "learn smaller codecs, by the options of the modality"):
+        folder = prepare_corpus(
+            [Path(each) for each in sources],
+            Path(out),
+            modality_name=modality,
+            options=options or {},
+            seed=seed,
+            force=force,
+            registry=get_registry(),
+            fit=make_fit(reporter, seed=seed, device=where),
+            reporter=reporter,
+            learned_with={"device": where.type, "threads": threads},
+        )
     return Corpus(folder)
 
 
@@ -204,14 +215,14 @@ def train(
     corpus: Corpus | PathLike | Sequence[Corpus | PathLike],
     *,
     out: PathLike,
-    size: str = "nano",
+    size: str | None = None,
     steps: int | None = None,
     minutes: float | None = None,
-    seed: int = 0,
+    seed: int | None = None,
     resume: bool = False,
     force: bool = False,
     batch_size: int | None = None,
-    micro_batches: int = 1,
+    micro_batches: int | None = None,
     context: int | None = None,
     learning_rate: float | None = None,
     dropout: float | None = None,
@@ -224,23 +235,24 @@ def train(
     Args:
         corpus: A corpus or its folder, or several, which one model then learns together.
         out: The run folder to make, or to go on with.
-        size: Position of the dial: nano, micro, mini, small, base or large.
+        size: Position of the dial: nano (without it), micro, mini, small, base or large.
         steps: Optimizer steps.
-        minutes: Time instead of steps; timed steps that are thrown away turn it into a step count at the start.
-        seed: Of everything random.
+        minutes: Time instead of steps, 5 without either; timed steps that are thrown away turn it into a step count at
+            the start.
+        seed: Of everything random; 0 without it.
         resume: Go on from the last checkpoint of ``out`` with its settings, or begin where there is none yet.
         force: Replace a Weft folder that is in the way.
         batch_size: Rows a step; follows from the size without it.
         micro_batches: Parts that a step is computed in, to save memory; the result is the same.
         context: Longest sequence attended to; follows from the data without it.
         learning_rate: Peak rate of Muon; follows from the size without it.
-        dropout: Share of activations zeroed; a tenth where the data is small, without it.
-        threads: CPU threads.
-        device: ``cpu``, ``cuda`` or ``mps``; the best there is without it.
+        dropout: Share of activations zeroed; without it a tenth where every example is seen many times, else none.
+        threads: CPU threads; as many as torch takes without it.
+        device: ``cpu``, ``cuda`` or ``mps``; the best there is without it. A run may be resumed on another one.
         reporter: Where progress goes.
 
     Raises:
-        TrainingError: Corpora that cannot share a run, or a loss that is not finite.
+        TrainingError: Corpora that cannot share a run, a loss that is not finite, or too little memory.
         OptionError: A value that cannot be used, or one that contradicts the run to be resumed.
         FolderError: ``out`` is in the way, or a folder is damaged.
     """
@@ -269,10 +281,11 @@ def train(
         check_resumable(begun, request, [folder.sha256 for folder in folders])
         own_codec = begun.codec_folder("text") if "text" in begun.manifest.codecs else None
         material = gather(folders, registry, own_codec, reencode)
-        return Run(resume_run(path, material, reporter))
+        return Run(resume_run(path, material, reporter, device))
     with joint_text_codec(folders, registry, reporter) as text_codec:
         material = gather(folders, registry, text_codec, reencode)
-        return Run(train_run(path, material, request, reporter, force=force))
+        corpora = [folder.path for folder in folders]
+        return Run(train_run(path, material, request, reporter, force=force, corpora=corpora))
 
 
 def load(path: PathLike) -> Corpus | Run:

@@ -11,7 +11,7 @@ import weft
 from weft.cli.main import run as weft_command
 
 TRAIN = [
-    ("--steps 5 --minutes 1", "--steps and --minutes exclude each other"),
+    ("--steps 5 --minutes 1", "steps and minutes exclude each other"),
     ("--steps 0", "steps must be above 0"),
     ("--minutes nan", "minutes must be above 0, and finite; got nan"),
     ("--minutes inf", "minutes must be above 0, and finite; got inf"),

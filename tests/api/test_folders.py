@@ -23,6 +23,15 @@ SIZE_LIMIT = 150
 """Damaged manifests that are tried of each kind."""
 
 
+class TestNeverReplaced:
+    @pytest.mark.parametrize("inside", [".", "run"])
+    def test_the_corpus_that_a_run_is_made_from(self, workshop: Path, tmp_path: Path, inside: str) -> None:
+        corpus = weft.prepare(workshop / "prose.txt", out=tmp_path / "corpus")
+        with pytest.raises(weft.FolderError, match="overlaps"):
+            weft.train(corpus, out=corpus.path / inside, steps=1, force=True)
+        weft.load(corpus.path)
+
+
 class TestMoved:
     def test_a_corpus_without_its_sources(self, workshop: Path, tiny_train: Any, tmp_path: Path) -> None:
         (tmp_path / "source").mkdir()
@@ -152,6 +161,13 @@ class TestIncomplete:
         shutil.rmtree(run / "codecs")
         with pytest.raises(weft.FolderError, match="codecs"):
             weft.train(text_corpus, out=run, resume=True)
+
+    def test_a_codec_of_another_run(self, run: Path, answer_run: weft.Run) -> None:
+        """It may have as many ids, so only its hash tells."""
+        shutil.rmtree(run / "codecs" / "text")
+        shutil.copytree(answer_run.folder.codec_folder("text"), run / "codecs" / "text")
+        with pytest.raises(weft.FolderError, match="text is not the codec that the run was trained with"):
+            use_run(run)
 
     @pytest.mark.parametrize("kind", ["corpus", "run"])
     def test_a_newer_schema(self, kind: str, request: pytest.FixtureRequest) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -257,3 +258,45 @@ def test_interrupted_between_rows_of_the_log(
     assert losses(resumed.path) == losses(text_run.path)
     assert seconds(resumed.path) == sorted(seconds(resumed.path))
     assert resumed.summary() == {**text_run.summary(), "corpora": resumed.summary()["corpora"]}
+
+
+class TestElsewhere:
+    """A run that is resumed on another device, which here only its run.json knows of."""
+
+    @pytest.fixture
+    def begun_on_cuda(self, text_run: weft.Run, tmp_path: Path) -> Path:
+        shutil.copytree(text_run.path, tmp_path / "run")
+        manifest = json.loads((tmp_path / "run" / "run.json").read_text())
+        manifest["settings"]["device"] = "cuda:7"
+        (tmp_path / "run" / "run.json").write_text(json.dumps(manifest))
+        return tmp_path / "run"
+
+    def test_a_device_that_is_not_there(self, begun_on_cuda: Path, text_corpus: weft.Corpus) -> None:
+        with pytest.raises(weft.OptionError, match="begun on cuda:7, which is not available here; name another"):
+            weft.train(text_corpus, out=begun_on_cuda, resume=True)
+
+    def test_another_device_goes_on_with_a_warning(
+        self, begun_on_cuda: Path, text_corpus: weft.Corpus, capsys: pytest.CaptureFixture[str]
+    ) -> None:
+        command = ["train", str(text_corpus.path), "--out", str(begun_on_cuda), "--resume", "--device", "cpu"]
+        assert weft_command(command) == 0
+        assert "begun on cuda:7: on cpu it goes on, but not bit for bit" in capsys.readouterr().err
+
+
+def test_weights_that_do_not_fit_are_one_sentence(text_run: weft.Run, text_corpus: weft.Corpus, tmp_path: Path) -> None:
+    shutil.copytree(text_run.path, tmp_path / "run")
+    manifest = json.loads((tmp_path / "run" / "run.json").read_text())
+    manifest["model"]["hidden"] += 32
+    (tmp_path / "run" / "run.json").write_text(json.dumps(manifest))
+    with pytest.raises(weft.FolderError, match=r"does not fit its run\.json") as caught:
+        weft.train(text_corpus, out=tmp_path / "run", resume=True)
+    assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize("option", [{"seed": 0}, {"size": "nano"}, {"micro_batches": 2}])
+def test_an_option_that_is_given_is_compared_even_if_it_is_the_default(
+    option: dict[str, Any], text_corpus: weft.Corpus, tiny_train: Any, tmp_path: Path
+) -> None:
+    tiny_train(text_corpus, tmp_path / "run", steps=2, seed=7)
+    with pytest.raises(weft.OptionError, match=f"{next(iter(option))} was"):
+        weft.train(text_corpus, out=tmp_path / "run", resume=True, **option)

@@ -59,7 +59,7 @@ def test_prepare_hands_on_sources_and_options(stage: Any, tmp_path: Path, capsys
     config = tmp_path / "options.toml"
     config.write_text("[image]\nsize = 64\nflip = true\n")
     command = ["prepare", "a", "b", "--out", "c", "--set", "image.size=32", "--config", str(config), "--seed", "3"]
-    assert run([*command, "--force", "--modality", "image", "--json"]) == 0
+    assert run([*command, "--threads", "2", "--force", "--modality", "image", "--json"]) == 0
     ((sources,), named) = recorder.calls[0]
     assert sources == [Path("a"), Path("b")]
     assert named.pop("reporter") is not None
@@ -68,6 +68,7 @@ def test_prepare_hands_on_sources_and_options(stage: Any, tmp_path: Path, capsys
         "modality": "image",
         "options": {"image.size": "32", "image.flip": True},
         "seed": 3,
+        "threads": 2,
         "device": None,
         "force": True,
     }

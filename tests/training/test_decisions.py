@@ -232,7 +232,7 @@ class TestRequest:
             TrainRequest(seed=-1)
 
     def test_steps_or_minutes(self) -> None:
-        with pytest.raises(weft.OptionError, match="--steps and --minutes exclude each other"):
+        with pytest.raises(weft.OptionError, match="steps and minutes exclude each other"):
             TrainRequest(steps=5, minutes=1)
 
 

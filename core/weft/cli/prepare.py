@@ -45,6 +45,7 @@ def _row_help(row: object) -> str:
 @click.option("--set", "assignments", metavar="OPTION=VALUE", multiple=True, help="An option of the modality.")
 @click.option("--config", metavar="FILE", type=click.Path(path_type=Path), help="Options from a TOML file.")
 @click.option("--seed", default=0, show_default=True, help="Decides the split and how the codec learns.")
+@click.option("--threads", default=1, show_default=True, help="CPU threads for codecs; part of what decides them.")
 @click.option("--device", metavar="NAME", help="Where codecs learn: cpu, cuda or mps; the best there is without it.")
 @click.option("--force", is_flag=True, help="Replace a Weft folder that is already there.")
 @click.option("--json", "as_json", is_flag=True, help="Print the summary as one JSON object.")
@@ -58,6 +59,7 @@ def prepare(
     assignments: tuple[str, ...],
     config: Path | None,
     seed: int,
+    threads: int,
     device: str | None,
     force: bool,
     as_json: bool,
@@ -78,6 +80,7 @@ def prepare(
         options=settings,
         seed=seed,
         force=force,
+        threads=threads,
         device=device,
         reporter=reporter,
     )

@@ -13,21 +13,23 @@ from weft.cli.session import CommandSession, global_options, pass_session
 @click.command()
 @click.argument("corpora", metavar="CORPUS...", nargs=-1, required=True, type=click.Path(path_type=Path))
 @click.option("--out", required=True, metavar="RUN", type=click.Path(path_type=Path), help="Folder to write.")
-@click.option(
-    "--size", default="nano", show_default=True, metavar="NAME", help="nano, micro, mini, small, base, large."
-)
+@click.option("--size", metavar="NAME", help="nano (without it), micro, mini, small, base or large.")
 @click.option("--steps", type=int, help="Optimizer steps.")
-@click.option("--minutes", type=float, help="Time budget; becomes a number of steps before the first one.")
-@click.option("--seed", default=0, show_default=True, help="Of everything random.")
+@click.option(
+    "--minutes", type=float, help="Time budget; 5 without --steps. Becomes a number of steps at once."
+)
+@click.option("--seed", type=int, help="Of everything random; 0 without it.")
 @click.option("--resume", is_flag=True, help="Continue a run that was stopped.")
 @click.option("--force", is_flag=True, help="Replace a Weft folder that is already there.")
 @click.option("--batch-size", type=int, help="Documents or windows a step; derived from the size without it.")
-@click.option("--micro-batches", default=1, show_default=True, help="Parts of a step, to save memory.")
+@click.option("--micro-batches", type=int, help="Parts that a step is computed in, to save memory; 1 without it.")
 @click.option("--context", type=int, help="Context length in tokens; derived from the data without it.")
 @click.option("--learning-rate", type=float, help="Peak rate of Muon; that of AdamW follows from it.")
 @click.option("--dropout", type=float, help="Share of activations zeroed; derived from the data without it.")
-@click.option("--threads", type=int, help="CPU threads.")
-@click.option("--device", metavar="NAME", help="cpu, cuda or mps; the best there is without it.")
+@click.option("--threads", type=int, help="CPU threads; as many as torch takes without it.")
+@click.option(
+    "--device", metavar="NAME", help="cpu, cuda or mps; the best there is, or where the run began."
+)
 @click.option("--json", "as_json", is_flag=True, help="Print the summary as one JSON object.")
 @global_options
 @pass_session

@@ -15,8 +15,7 @@ from torch import Tensor, nn
 class FSQ(nn.Module):
     """Quantize the last dimension of a tensor to a grid of levels.
 
-    The bound is a sigmoid with slope 1.6 rather than the paper's tanh: it uses about three times as many codes at equal
-    cost (``docs/decisions``).
+    The bound is a sigmoid with slope 1.6 rather than the paper's tanh (``docs/decisions/quantization.md``).
 
     Args:
         levels: Levels a dimension, each at least 2; ``[8, 5, 5, 5]`` makes 1000 codes.

@@ -87,7 +87,7 @@ SIZES = {
     "base": Size(22, 1152, 18, 6, 64, 0.01, 262_144, 1_024),
     "large": Size(28, 2048, 16, 8, 128, 0.008, 524_288, 2_048),
 }
-"""Named sizes: about 1, 10, 30, 124, 350 million and 1.5 billion parameters besides the vocabulary's."""
+"""Named sizes: about 0.8, 10, 32, 99, 312 million and 1.3 billion parameters besides the vocabulary's."""
 
 
 def pick_size(name: str) -> Size:

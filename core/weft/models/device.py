@@ -1,10 +1,13 @@
-"""Where tensors live."""
+"""Where tensors live, and with how many threads and how much memory they are computed."""
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
+
 import torch
 
-from weft.errors import OptionError
+from weft.errors import OptionError, WeftError
 
 
 def pick_device(name: str | None = None) -> torch.device:
@@ -23,3 +26,38 @@ def pick_device(name: str | None = None) -> torch.device:
     except (RuntimeError, AssertionError, ValueError) as error:
         raise OptionError(f"device {name!r} is not available here; leave it out or use 'cpu'") from error
     return device
+
+
+@contextmanager
+def cpu_threads(wanted: int | None) -> Iterator[int]:
+    """Compute with so many threads while the block lasts, as many as before where ``None``; yields their number.
+
+    Raises:
+        OptionError: There cannot be so few.
+    """
+    if wanted is not None and wanted < 1:
+        raise OptionError(f"threads must be at least 1, got {wanted}")
+    before = torch.get_num_threads()
+    torch.set_num_threads(wanted or before)
+    try:
+        yield wanted or before
+    finally:
+        torch.set_num_threads(before)
+
+
+@contextmanager
+def enough_memory(kind: type[WeftError], advice: str) -> Iterator[None]:
+    """Turn running out of memory into an error of ours with advice; every other error passes."""
+    try:
+        yield
+    except (RuntimeError, MemoryError) as error:
+        if not _is_out_of_memory(error):
+            raise
+        raise kind(f"there is not enough memory; {advice}") from error
+
+
+def _is_out_of_memory(error: Exception) -> bool:
+    if isinstance(error, torch.OutOfMemoryError | MemoryError):
+        return True
+    # The allocators of the CPU and of MPS raise a bare RuntimeError.
+    return any(words in str(error) for words in ("allocate memory", "not enough memory", "out of memory"))

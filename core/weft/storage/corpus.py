@@ -117,7 +117,8 @@ class CorpusFolder:
 
     @property
     def sha256(self) -> str:
-        """Hash of the content: equal for equal sources, options and seed, wherever the folder lies."""
+        """Hash of the content: equal for equal sources, options and seed, wherever the folder lies. What a learned codec
+        becomes depends on the device and the number of threads as well."""
         return str(self.manifest["sha256"])
 
     @cached_property

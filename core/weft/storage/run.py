@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import json
 import shutil
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Self
@@ -74,13 +74,21 @@ class RunFolder:
         self.checkpoints = CheckpointStore(path / "checkpoints")
 
     @classmethod
-    def create(cls, path: Path, manifest: RunManifest, codecs: Mapping[str, Path], *, force: bool) -> Self:
+    def create(
+        cls,
+        path: Path,
+        manifest: RunManifest,
+        codecs: Mapping[str, Path],
+        *,
+        force: bool,
+        sources: Sequence[Path] = (),
+    ) -> Self:
         """Make a run folder with its codecs copied in; complete before it has its name.
 
         Raises:
-            FolderError: Something else is at ``path``.
+            FolderError: Something else is at ``path``, or it overlaps one of ``sources``.
         """
-        with new_folder(path, force=force) as temporary:
+        with new_folder(path, force=force, sources=sources) as temporary:
             for modality, source in codecs.items():
                 shutil.copytree(source, temporary / "codecs" / modality)
             write_json(temporary / "run.json", {"kind": "run", "schema": SCHEMA, **asdict(manifest)})

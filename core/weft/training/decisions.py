@@ -23,6 +23,7 @@ from weft.training.loop import Loop, LoopSettings
 from weft.training.material import Material
 from weft.training.settings import RunSettings, TrainRequest
 
+DEFAULT_SIZE = "nano"
 DEFAULT_MINUTES = 5.0
 EVALUATIONS = 12
 """Times that a run evaluates and saves, the end included."""
@@ -58,19 +59,20 @@ def decide(material: Material, request: TrainRequest, threads: int) -> Decisions
     Raises:
         OptionError: A value that cannot be used, or a time budget that is over before it begins.
     """
-    size = pick_size(request.size)
+    began = time.monotonic()
+    size = pick_size(request.size or DEFAULT_SIZE)
     vocabulary = Vocabulary.build(material.vocab_sizes)
     context = context_for(material.sources, size, request.context)
-    train = rows_of(material.sources, Sequences(vocabulary), context, held_out=False, seed=request.seed)
+    train = rows_of(material.sources, Sequences(vocabulary), context, held_out=False, seed=request.seed or 0)
     settings = _settings(request, size, default_batch(size, train), threads)
     model = model_config(size, vocabulary.size, context, settings.dropout)
-    plan = _with_steps(Decisions(settings, model, vocabulary, 0.0), material, train)
+    plan = _with_steps(Decisions(settings, model, vocabulary, 0.0), material, train, began)
     dropout = default_dropout(plan.epochs) if request.dropout is None else settings.dropout
     if dropout == settings.dropout:
         return plan
     # Dropout takes time of its own, so the budget is turned into steps again.
     settings, model = replace(settings, dropout=dropout), replace(model, dropout=dropout)
-    return _with_steps(Decisions(settings, model, vocabulary, 0.0), material, train)
+    return _with_steps(Decisions(settings, model, vocabulary, 0.0), material, train, began)
 
 
 def describe(decided: Decisions, material: Material) -> str:
@@ -100,15 +102,16 @@ def _settings(request: TrainRequest, size: Size, batch_size: int, threads: int) 
     """
     device = pick_device(request.device)
     rows = request.batch_size or batch_size
-    if request.micro_batches > rows:
-        raise OptionError(f"micro_batches is {request.micro_batches}, but a step has only {rows} rows; lower it")
+    parts = request.micro_batches or 1
+    if parts > rows:
+        raise OptionError(f"micro_batches is {parts}, but a step has only {rows} rows; lower it")
     return RunSettings(
-        size=request.size,
+        size=request.size or DEFAULT_SIZE,
         steps=request.steps or 1,
         minutes=None if request.steps else request.minutes or DEFAULT_MINUTES,
-        seed=request.seed,
+        seed=request.seed or 0,
         batch_size=rows,
-        micro_batches=request.micro_batches,
+        micro_batches=parts,
         learning_rate=request.learning_rate or size.learning_rate,
         weight_decay=WEIGHT_DECAY,
         dropout=request.dropout or 0.0,
@@ -119,7 +122,7 @@ def _settings(request: TrainRequest, size: Size, batch_size: int, threads: int) 
     )
 
 
-def _with_steps(plan: Decisions, material: Material, train: Dataset[Row]) -> Decisions:
+def _with_steps(plan: Decisions, material: Material, train: Dataset[Row], began: float) -> Decisions:
     settings = plan.settings
     steps = settings.steps
     if settings.minutes is not None:
@@ -131,6 +134,7 @@ def _with_steps(plan: Decisions, material: Material, train: Dataset[Row]) -> Dec
             settings=settings.loop(),
             device=torch.device(settings.device),
             minutes=settings.minutes,
+            began=began,
         )
     every = min(LONGEST_BETWEEN_CHECKPOINTS, max(1, -(-steps // EVALUATIONS)))
     epochs = steps * settings.batch_size / len(train)
@@ -189,13 +193,17 @@ def steps_for_budget(
     settings: LoopSettings,
     device: torch.device,
     minutes: float,
+    began: float | None = None,
 ) -> int:
     """Turn minutes into a number of steps by timing some that are thrown away.
+
+    Args:
+        began: When the budget began to be spent (``time.monotonic``); now without it.
 
     Raises:
         OptionError: The budget is over before it begins.
     """
-    began = time.monotonic()
+    began = time.monotonic() if began is None else began
     # As if early in a long run: the schedule must not end, and turn negative, while steps are timed.
     loop = Loop(trainer, train, replace(settings, steps=100 * CALIBRATION_STEPS), device)
     loop.train_step()
@@ -208,7 +216,14 @@ def steps_for_budget(
     step_seconds = (time.monotonic() - timed) / count
     timed = time.monotonic()
     if len(held_out):
-        evaluate(trainer, loop.model, held_out, batch_size=2 * settings.batch_size, device=device)
+        evaluate(
+            trainer,
+            loop.model,
+            held_out,
+            batch_size=settings.rows_at_once,
+            device=device,
+            autocast=settings.autocast,
+        )
     evaluation_seconds = time.monotonic() - timed
     left = minutes * 60 * 0.97 - (time.monotonic() - began) - EVALUATIONS * evaluation_seconds
     steps = int(left / step_seconds)

@@ -48,6 +48,11 @@ class LoopSettings:
     seed: int = 0
     autocast: str | None = None
 
+    @property
+    def rows_at_once(self) -> int:
+        """Examples of the largest micro-batch: so many fit into memory."""
+        return -(-self.batch_size // self.micro_batches)
+
 
 class Callback:
     """Something that happens beside the loop; each does one thing. Called in the order in which they were given."""
@@ -173,11 +178,8 @@ class Loop:
             yield self.trainer.collate([self.data.draw(*places[i]) for i in part])
 
     def _loss(self, batch: Batch) -> LossSum:
-        with self._precision():
+        with precision(self.device, self.settings.autocast):
             return self.trainer.loss(self.model, to_device(batch, self.device))
-
-    def _precision(self) -> AbstractContextManager[Any]:
-        return precision(self.device, self.settings.autocast)
 
     def _normalize_gradients(self, weight: float) -> float:
         gradients = [p.grad for p in self.model.parameters() if p.grad is not None]

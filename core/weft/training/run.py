@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -12,43 +11,74 @@ import torch
 from weft._version import __version__
 from weft.codecs.sequence import Sequences
 from weft.codecs.vocabulary import Vocabulary
-from weft.errors import FolderError, OptionError
+from weft.errors import FolderError, OptionError, TrainingError
 from weft.interfaces.progress import Reporter
 from weft.models.config import ModelConfig
-from weft.models.device import pick_device
+from weft.models.device import cpu_threads, enough_memory, pick_device
 from weft.storage.atomic import check_target
+from weft.storage.checkpoints import TrainingState
 from weft.storage.run import RunFolder, RunManifest
 from weft.training.callbacks import KeepWeights, LogMetrics, ShowProgress
 from weft.training.data import rows_of
-from weft.training.decisions import decide, describe, held_out_rows
+from weft.training.decisions import Decisions, decide, describe, held_out_rows
 from weft.training.evaluation import evaluate
 from weft.training.loop import Loop
 from weft.training.material import Material
 from weft.training.settings import RunSettings, TrainRequest
 
+MEMORY_ADVICE = "compute a step in more micro-batches, or choose a smaller batch, context or size"
 MEMORIZED = 1.02
 """How much worse than its best a held-out loss must end to be called memorizing."""
 
 
-def train_run(path: Path, material: Material, request: TrainRequest, reporter: Reporter, *, force: bool) -> RunFolder:
-    """Decide everything, write it down, then train."""
-    with _threads(request.threads) as threads:
-        folder = _begin(path, material, request, threads, reporter, force=force)
+def train_run(
+    path: Path,
+    material: Material,
+    request: TrainRequest,
+    reporter: Reporter,
+    *,
+    force: bool,
+    corpora: Sequence[Path] = (),
+) -> RunFolder:
+    """Decide everything, write it down, then train.
+
+    Args:
+        path: The run folder to make.
+        material: What it is made from.
+        request: What the user asked for.
+        reporter: Where progress goes.
+        force: Replace a Weft folder that is in the way.
+        corpora: Folders that the run may neither replace nor lie in.
+    """
+    check_target(path, force=force, sources=corpora)
+    with cpu_threads(request.threads) as threads, enough_memory(TrainingError, MEMORY_ADVICE):
+        manifest = _manifest(material, decide(material, request, threads), reporter)
+        folder = RunFolder.create(path, manifest, material.codec_folders, force=force, sources=corpora)
         _train(folder, material, reporter)
     return folder
 
 
-def resume_run(path: Path, material: Material, reporter: Reporter) -> RunFolder:
+def resume_run(path: Path, material: Material, reporter: Reporter, device: str | None = None) -> RunFolder:
     """Go on from the last checkpoint, or from the start where there is none, with the settings that were written down.
+
+    Args:
+        path: The run folder.
+        material: What it is made from.
+        reporter: Where progress goes.
+        device: Where to go on; where it began without it.
 
     Raises:
         FolderError: The codecs of the corpora are not those of the run.
+        OptionError: The device is not there.
     """
     folder = RunFolder.open(path)
     if dict(folder.manifest.codecs) != dict(material.codec_hashes):
         raise FolderError(f"the codecs are not those that {path} was begun with; train into a new folder")
-    with _threads(RunSettings.from_json(folder.manifest.settings).threads):
-        _train(folder, material, reporter)
+    settings = RunSettings.from_json(folder.manifest.settings)
+    if device is not None and torch.device(device).type != torch.device(settings.device).type:
+        reporter.warn(f"{path} was begun on {settings.device}: on {device} it goes on, but not bit for bit")
+    with cpu_threads(settings.threads), enough_memory(TrainingError, MEMORY_ADVICE):
+        _train(folder, material, reporter, device)
     return folder
 
 
@@ -71,34 +101,19 @@ def check_resumable(folder: RunFolder, request: TrainRequest, corpora: Sequence[
             f"into a new folder"
         )
     recorded = {**manifest.settings, "context": manifest.model["context_length"]}
-    defaults = TrainRequest()
     differences = []
     for name in TrainRequest.__dataclass_fields__:
         wanted, before = getattr(request, name), recorded.get(name)
-        if wanted != getattr(defaults, name) and wanted != before:
+        if wanted not in (None, before) and name != "device":
             differences.append(f"{name} was {before}, now {wanted}")
     if differences:
         what = "; ".join(differences)
         raise OptionError(f"{folder.path} cannot be resumed with other options ({what}); leave them out")
 
 
-@contextmanager
-def _threads(wanted: int | None) -> Iterator[int]:
-    before = torch.get_num_threads()
-    torch.set_num_threads(wanted or before)
-    try:
-        yield wanted or before
-    finally:
-        torch.set_num_threads(before)
-
-
-def _begin(
-    path: Path, material: Material, request: TrainRequest, threads: int, reporter: Reporter, *, force: bool
-) -> RunFolder:
-    check_target(path, force=force)
-    decided = decide(material, request, threads)
+def _manifest(material: Material, decided: Decisions, reporter: Reporter) -> RunManifest:
     reporter.note(describe(decided, material))
-    manifest = RunManifest(
+    return RunManifest(
         settings=decided.settings.to_json(),
         model=decided.model.to_json(),
         vocabulary=decided.vocabulary.to_json(),
@@ -109,15 +124,14 @@ def _begin(
         codecs=dict(material.codec_hashes),
         weft=__version__,
     )
-    return RunFolder.create(path, manifest, material.codec_folders, force=force)
 
 
-def _train(folder: RunFolder, material: Material, reporter: Reporter) -> None:
+def _train(folder: RunFolder, material: Material, reporter: Reporter, elsewhere: str | None = None) -> None:
     settings = RunSettings.from_json(folder.manifest.settings)
     config = ModelConfig.from_json(folder.manifest.model)
     vocabulary = Vocabulary.from_json(folder.manifest.vocabulary)
     sequences = Sequences(vocabulary)
-    device = pick_device(settings.device)
+    device = _device(settings, elsewhere)
     trainer = material.trainer(config, vocabulary)
     train = rows_of(material.sources, sequences, config.context_length, held_out=False, seed=settings.seed)
     held_out = held_out_rows(material.sources, sequences, config.context_length)
@@ -126,12 +140,7 @@ def _train(folder: RunFolder, material: Material, reporter: Reporter) -> None:
         notes: Mapping[str, Any] = {}
         if folder.checkpoints.pointers():
             state = folder.checkpoints.load("last")
-            if not state.optimizer:
-                raise FolderError(
-                    f"{folder.path} cannot go on: the optimizer's part of its last checkpoint is missing; copy the "
-                    f"whole folder, or train into a new one"
-                )
-            loop.restore(state)
+            _restore(loop, state, folder)
             notes = state.notes
             task.advance(state.step)
             reporter.note(f"going on from step {state.step} of {settings.steps}")
@@ -141,7 +150,7 @@ def _train(folder: RunFolder, material: Material, reporter: Reporter) -> None:
                 trainer,
                 loop.model,
                 held_out,
-                batch_size=2 * settings.batch_size,
+                batch_size=settings.loop().rows_at_once,
                 device=device,
                 autocast=settings.autocast,
             )
@@ -159,6 +168,34 @@ def _train(folder: RunFolder, material: Material, reporter: Reporter) -> None:
         loop.callbacks = [ShowProgress(task), log, keep]
         loop.run()
     _judge(keep, reporter)
+
+
+def _device(settings: RunSettings, elsewhere: str | None) -> torch.device:
+    try:
+        return pick_device(elsewhere or settings.device)
+    except OptionError as error:
+        if elsewhere is not None:
+            raise
+        raise OptionError(
+            f"the run was begun on {settings.device}, which is not available here; name another device, such as cpu: "
+            f"there it goes on, but not bit for bit"
+        ) from error
+
+
+def _restore(loop: Loop, state: TrainingState, folder: RunFolder) -> None:
+    if not state.optimizer:
+        raise FolderError(
+            f"{folder.path} cannot go on: the optimizer's part of its last checkpoint is missing; copy the whole "
+            f"folder, or train into a new one"
+        )
+    try:
+        loop.restore(state)
+    except (RuntimeError, ValueError, KeyError) as error:
+        why = str(error).partition("\n")[0].rstrip(": ")
+        raise FolderError(
+            f"{folder.path} cannot go on: its last checkpoint does not fit its run.json ({why}); restore the folder, "
+            f"or train into a new one"
+        ) from error
 
 
 def _judge(keep: KeepWeights, reporter: Reporter) -> None:

@@ -17,12 +17,12 @@ from weft.training.loop import LoopSettings
 class TrainRequest:
     """What the user asked for; ``None`` leaves it to :func:`weft.training.decisions.decide`."""
 
-    size: str = "nano"
+    size: str | None = None
     steps: int | None = None
     minutes: float | None = None
-    seed: int = 0
+    seed: int | None = None
     batch_size: int | None = None
-    micro_batches: int = 1
+    micro_batches: int | None = None
     context: int | None = None
     learning_rate: float | None = None
     dropout: float | None = None
@@ -31,12 +31,12 @@ class TrainRequest:
 
     def __post_init__(self) -> None:
         if self.steps is not None and self.minutes is not None:
-            raise OptionError("--steps and --minutes exclude each other; give one of them")
+            raise OptionError("steps and minutes exclude each other; give one of them")
         for name in ("steps", "minutes", "batch_size", "micro_batches", "context", "learning_rate", "threads"):
             value = getattr(self, name)
             if value is not None and not 0 < value < math.inf:
                 raise OptionError(f"{name} must be above 0, and finite; got {value}")
-        if self.seed < 0:
+        if self.seed is not None and self.seed < 0:
             raise OptionError(f"seed must be at least 0, got {self.seed}")
         if self.dropout is not None and not 0 <= self.dropout < 1:
             raise OptionError(f"dropout must be at least 0 and below 1, got {self.dropout}")

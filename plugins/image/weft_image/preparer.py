@@ -46,7 +46,8 @@ class ImagePreparer(weft.Preparer[Image, ImageOptions]):
         Raises:
             weft.UnreadableError: See :func:`weft_image.reading.read_image`.
         """
-        yield weft.Sample(read_image(item, self._codec_config().size), item.caption())
+        wanted = max(self._codec_config().size, self.options.min_size)
+        yield weft.Sample(read_image(item, wanted), item.caption())
 
     def clean(self, sample: weft.Sample[Image]) -> weft.Sample[Image]:
         """The middle square, scaled to ``size``, as ``L`` or ``RGB``."""

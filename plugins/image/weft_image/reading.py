@@ -49,7 +49,8 @@ def read_image(item: weft.Item, wanted: int) -> Image.Image:
 
     Args:
         item: Its content decides what it is, whatever the name says.
-        wanted: Pixels a side that will be needed; a JPEG is decoded at a fraction of its size that is still twice that.
+        wanted: Pixels a side that will be needed or judged by; a JPEG is decoded at a fraction of its size that is
+            still twice that.
 
     Raises:
         weft.UnreadableError: It is no image, is cut off, or claims so many pixels that it may be made to fill memory.

@@ -40,6 +40,14 @@ def test_what_is_broken_blank_tiny_long_or_there_twice_is_rejected(
     assert corpus.manifest["codecs"]["image"]["quality"]["psnr_db"] > 0
 
 
+def test_the_size_of_the_source_is_judged_even_if_less_of_it_is_decoded(prepare_images: Any, tmp_path: Path) -> None:
+    source = tmp_path / "source"
+    source.mkdir()
+    for number in range(3):
+        (source / f"{number}.jpg").write_bytes(saved(noise((500, 500), seed=number), "JPEG"))
+    assert prepare_images(source, min_size=256).manifest["counts"]["kept"] == 3
+
+
 def test_equal_sources_options_and_seed_give_equal_corpora(prepare_images: Any, disks: Path) -> None:
     hashes = [prepare_images(disks, **options).sha256 for options in ({}, {}, {"seed": 1}, {"grid": 4})]
     assert hashes[0] == hashes[1]
