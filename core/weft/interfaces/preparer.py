@@ -80,7 +80,7 @@ class Preparer(ABC, Generic[P, OptionsT]):
         return ()
 
     def divide(self, payload: P, fraction: float) -> tuple[P, P] | None:
-        """Cut the last ``fraction`` off a payload for validation, where there are too few items to hold some out whole.
+        """Cut the last ``fraction`` off a payload for validation, where there are too few to hold some out whole.
 
         ``None`` (the default) says that payloads of this modality cannot be cut.
         """

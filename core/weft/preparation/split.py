@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Sequence
+from collections import Counter
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
@@ -16,7 +17,7 @@ from weft.storage.payloads import PayloadStore, PayloadWriter
 from weft.storage.tables import PartRow
 
 FRACTION = 0.1
-FEW_ITEMS = 20
+FEW_SAMPLES = 20
 
 Way = Literal["items", "ends of samples", "last samples", "nothing"]
 
@@ -39,9 +40,11 @@ def split_samples(
 ) -> Division:
     """Decide what is held out.
 
-    Whole items are, a tenth of them and at least one of two. Where there are fewer than 20 items and the modality can
-    cut its payloads, the end of each sample is held out instead; a sample with a prompt is never cut, since half an
-    answer answers nothing. Of a single item that cannot be cut the last samples are held out.
+    Fewer than 20 samples of a modality that can cut its payloads are cut, and the end of each is held out; one with a
+    prompt is never cut, since half an answer answers nothing. Otherwise whole items with a tenth of all samples are held
+    out by :func:`hold_out`, and nothing of them is seen in training. Where items are too few or too uneven for that (one
+    file of many samples, two of equal size, a large one beside a tiny one), the last tenth of the samples of each item
+    is held out.
 
     Args:
         kept: The stored samples, in the order of the payloads.
@@ -50,30 +53,58 @@ def split_samples(
         preparer: Knows how to cut.
         payload_format: Reads and writes payloads.
     """
-    items = list(dict.fromkeys(sample.item for sample in kept))
-    if len(items) < FEW_ITEMS and type(preparer).divide is not Preparer.divide:
+    if len(kept) < FEW_SAMPLES and type(preparer).divide is not Preparer.divide:
         parts = _cut(kept, payloads, preparer, payload_format)
         if parts is not None:
             return Division(parts, "ends of samples")
-    if len(items) > 1:
-        held_out = hold_out(items, seed)
+    sizes = Counter(sample.item for sample in kept)
+    held_out = hold_out(sizes, seed)
+    if held_out:
         return Division([_whole(sample, sample.item in held_out) for sample in kept], "items")
-    count = held_out_count(len(kept))
-    return Division(
-        [_whole(sample, place >= len(kept) - count) for place, sample in enumerate(kept)],
-        "last samples" if count else "nothing",
-    )
+    parts = _last_samples(kept, sizes)
+    return Division(parts, "last samples" if any(part.split == "validation" for part in parts) else "nothing")
 
 
-def hold_out(items: Sequence[str], seed: int) -> set[str]:
-    """The items that are held out: those whose names, hashed with the seed, come first."""
-    ranked = sorted(items, key=lambda name: hashlib.sha256(f"{seed}\0{name}".encode()).digest())
-    return set(ranked[: held_out_count(len(items))])
+def hold_out(sizes: Mapping[str, int], seed: int) -> set[str]:
+    """The items that are held out.
+
+    They are taken in the order of their names hashed with the seed until they hold a tenth of the samples. One that
+    would make it more than a fifth is passed over.
+
+    Args:
+        sizes: Samples of each item.
+        seed: Of the order.
+
+    Returns:
+        Names of items; none where they would hold less than a twentieth of the samples.
+    """
+    total = sum(sizes.values())
+    goal = held_out_count(total)
+    most = max(goal, int(total * FRACTION * 2))
+    chosen: set[str] = set()
+    held = 0
+    for name in sorted(sizes, key=lambda name: hashlib.sha256(f"{seed}\0{name}".encode()).digest()):
+        if held >= goal:
+            break
+        if held + sizes[name] <= most:
+            chosen.add(name)
+            held += sizes[name]
+    return chosen if held >= total * FRACTION / 2 else set()
 
 
 def held_out_count(count: int) -> int:
     """A tenth, rounded, but at least one of two."""
     return max(1, round(count * FRACTION)) if count > 1 else 0
+
+
+def _last_samples(kept: Sequence[KeptSample], sizes: Mapping[str, int]) -> list[PartRow]:
+    seen: Counter[str] = Counter()
+    parts: list[PartRow] = []
+    for sample in kept:
+        seen[sample.item] += 1
+        size = sizes[sample.item]
+        parts.append(_whole(sample, seen[sample.item] > size - held_out_count(size)))
+    return parts
 
 
 def _whole(sample: KeptSample, held_out: bool) -> PartRow:
