@@ -9,6 +9,7 @@ import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from safetensors.torch import load_file
 
 from weft.errors import FolderError
 from weft.storage.checkpoints import CheckpointStore, TrainingState
@@ -101,6 +102,25 @@ def test_weights_alone_need_no_optimizer(store: CheckpointStore) -> None:
     (store.path("last") / "model.safetensors").write_bytes(b"damaged")
     with pytest.raises(FolderError, match=r"checkpoint .*step-00000003 is damaged"):
         store.weights("last")
+
+
+@pytest.mark.parametrize("use", ["load", "weights"])
+def test_weights_that_are_readable_but_not_those_that_were_saved(store: CheckpointStore, use: str) -> None:
+    store.save(state(3), best=True)
+    path = store.path("last") / "model.safetensors"
+    path.write_bytes(path.read_bytes()[:-1] + b"\x01")
+    load_file(path)
+    with pytest.raises(FolderError, match=r"step-00000003 is damaged \(model.safetensors is not what was saved\)"):
+        getattr(store, use)("last")
+
+
+def test_a_checkpoint_without_a_hash_is_read(store: CheckpointStore) -> None:
+    store.save(state(3), best=True)
+    path = store.path("last") / "state.json"
+    described = json.loads(path.read_text())
+    assert described.pop("weights_sha256") == store.weights_sha256("last")
+    path.write_text(json.dumps(described))
+    assert torch.equal(store.load("last").model["w"], state(3).model["w"])
 
 
 @pytest.mark.parametrize("name", ["model.safetensors", "state.json"])

@@ -34,7 +34,7 @@ from weft.models.device import pick_device
 from weft.models.transformer import Transformer
 from weft.plugins.registry import Registry
 from weft.storage.checkpoints import Which
-from weft.storage.codecs import load_codec
+from weft.storage.codecs import codec_hash, load_codec
 from weft.storage.run import RunFolder
 
 Precision = Literal["float32", "float64"]
@@ -215,7 +215,12 @@ class Session:
 
     def _codec(self, modality: str) -> Codec[Any]:
         if modality not in self._codecs:
-            codec = load_codec(self._folder.codec_folder(modality), self._registry)
+            folder = self._folder.codec_folder(modality)
+            if codec_hash(folder) != self._folder.manifest.codecs.get(modality):
+                raise FolderError(
+                    f"{folder} is not the codec that the run was trained with; restore the folder, or train again"
+                )
+            codec = load_codec(folder, self._registry)
             _, size = self._vocabulary.block(modality)
             if codec.vocab_size != size:
                 raise self._damaged(f"{size} ids of {modality}, and a codec of {codec.vocab_size}")

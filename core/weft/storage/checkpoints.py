@@ -2,6 +2,7 @@
 
 checkpoints/
   step-00000120/    model.safetensors, optimizer.safetensors (absent where only the weights are kept), state.json
+                    with the step, notes and the hash of the weights
   pointers.json     {"last": "step-00000120", "best": "step-00000100"}
 """
 
@@ -17,7 +18,7 @@ from typing import Any, Literal, TypeAlias
 
 from weft.errors import FolderError
 from weft.storage.atomic import write_bytes, write_json
-from weft.storage.hashing import hash_file
+from weft.storage.hashing import hash_bytes, hash_file
 
 Tensors: TypeAlias = "Mapping[str, Any]"
 Which = Literal["last", "best"]
@@ -57,9 +58,11 @@ class CheckpointStore:
         temporary = self.folder / f".{name}.partial"
         shutil.rmtree(temporary, ignore_errors=True)
         temporary.mkdir()
-        write_bytes(temporary / "model.safetensors", save(dict(state.model)))
+        weights = save(dict(state.model))
+        write_bytes(temporary / "model.safetensors", weights)
         write_bytes(temporary / "optimizer.safetensors", save(dict(state.optimizer)))
-        write_json(temporary / "state.json", {"step": state.step, "notes": state.notes})
+        described = {"step": state.step, "notes": state.notes, "weights_sha256": hash_bytes(weights)}
+        write_json(temporary / "state.json", described)
         target = self.folder / name
         if target.exists():
             shutil.rmtree(target)
@@ -78,8 +81,8 @@ class CheckpointStore:
 
         folder = self.path(which)
         model = self.weights(which)
+        state = _state(folder)
         try:
-            state = json.loads((folder / "state.json").read_text(encoding="utf-8"))
             optimizer = folder / "optimizer.safetensors"
             return TrainingState(
                 int(state["step"]), model, load_file(optimizer) if optimizer.exists() else {}, state["notes"]
@@ -91,13 +94,18 @@ class CheckpointStore:
         """The weights alone, which is what generation needs.
 
         Raises:
-            FolderError: There are none, or they are damaged.
+            FolderError: There are none, they are damaged, or they are not those that were saved.
         """
         from safetensors.torch import load_file
 
         folder = self.path(which)
+        # A checkpoint need not say it: the first that were written do not.
+        expected = _state(folder).get("weights_sha256")
+        path = folder / "model.safetensors"
         try:
-            return load_file(folder / "model.safetensors")
+            if expected is not None and hash_file(path) != expected:
+                raise ValueError(f"{path.name} is not what was saved")
+            return load_file(path)
         except Exception as error:
             raise _damaged(folder, error) from error
 
@@ -149,6 +157,15 @@ class CheckpointStore:
                 shutil.rmtree(folder)
         if pointers["best"] != pointers["last"]:
             (self.folder / pointers["best"] / "optimizer.safetensors").unlink(missing_ok=True)
+
+
+def _state(folder: Path) -> dict[str, Any]:
+    """What ``state.json`` says."""
+    try:
+        state = json.loads((folder / "state.json").read_text(encoding="utf-8"))
+        return dict(state)
+    except (OSError, ValueError, TypeError) as error:
+        raise _damaged(folder, error) from error
 
 
 def _damaged(folder: Path, error: Exception) -> FolderError:
