@@ -41,10 +41,10 @@ def split_samples(
     """Decide what is held out.
 
     Fewer than 20 samples of a modality that can cut its payloads are cut, and the end of each is held out; one with a
-    prompt is never cut, since half an answer answers nothing. Otherwise whole items with a tenth of all samples are held
-    out by :func:`hold_out`, and nothing of them is seen in training. Where items are too few or too uneven for that (one
-    file of many samples, two of equal size, a large one beside a tiny one), the last tenth of the samples of each item
-    is held out.
+    prompt is never cut, since half an answer answers nothing. Otherwise :func:`hold_out` names whole items with a tenth
+    of all samples, and nothing of them is seen in training. Where items are too few or too uneven for that (one file of
+    many samples, two of equal size, a large one beside a tiny one), the last tenth of the samples of each item is held
+    out.
 
     Args:
         kept: The stored samples, in the order of the payloads.
