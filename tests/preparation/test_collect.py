@@ -58,6 +58,37 @@ def test_a_file_that_is_named_is_always_taken(write: Any) -> None:
     assert names(source / "README.md", source / ".notes.x") == [".notes.x", "README.md"]
 
 
+def test_files_of_a_shell_pattern_are_read_together(write: Any) -> None:
+    source = write({
+        "a.x": "", "b.x": "", "c.x": "", "README.md": "", "LICENSE": "",
+        "metadata.csv": "file_name,text,license\na.x,first,CC0\nabsent.x,none,\n",
+        "labels.csv": "file_name,label\nb.x,2\n",
+    })  # fmt: skip
+    found = collect(sorted(source.iterdir()))
+    assert {item.name: item.caption() for item in found.items} == {"a.x": "first", "b.x": "2", "c.x": None}
+    assert [item.license for item in found.items] == ["CC0", None, None]
+    assert [item.source for item in found.items] == [str(source / name) for name in ("a.x", "b.x", "c.x")]
+    assert (found.tables.used, found.tables.unmatched, found.auxiliary) == (2, 1, 2)
+
+
+def test_a_table_describes_no_file_of_another_folder_and_is_not_looked_for(write: Any) -> None:
+    one = write({"a.x": "", "metadata.csv": "file_name,text\na.x,one\n"}, folder="one")
+    two = write({"a.x": "", "b.x": ""}, folder="two")
+    assert captions(one / "metadata.csv", one / "a.x", two / "a.x") == {"one:a.x": "one", "two:a.x": None}
+    assert captions(one / "a.x", two / "b.x") == {"a.x": None, "b.x": None}
+
+
+def test_a_table_or_a_readme_alone_is_an_item(write: Any) -> None:
+    source = write({"metadata.csv": "file_name,text\na.x,one\n", "README.md": "", "a.x": ""})
+    assert names(source / "metadata.csv") == ["metadata.csv"]
+    assert names(source / "README.md") == ["README.md"]
+
+
+def test_a_pattern_with_folders(write: Any) -> None:
+    source = write({"a.x": "", "cat/b.x": "", "cat/c/d.x": "", "metadata.csv": "file_name,text\na.x,one\n"})
+    assert captions(*sorted(source.iterdir())) == {"a.x": "one", "b.x": None, "c/d.x": "c"}
+
+
 @pytest.mark.parametrize("files", [{}, {"README.md": "", ".x": ""}, {"metadata.csv": "file_name,text\na.x,b\n"}])
 def test_nothing_to_read(write: Any, tmp_path: Path, files: dict[str, str]) -> None:
     (tmp_path / "source").mkdir()

@@ -46,21 +46,25 @@ class _Found:
     Attributes:
         path: Where it is.
         name: Inside the source, ``/``-separated.
+        source: What the user named.
     """
 
     path: Path
     name: str
+    source: Path
 
 
 @dataclass(frozen=True, slots=True)
 class _Part:
-    """What one source offers.
+    """What is read together: a folder, or those files of one folder that the user named.
 
     Attributes:
+        folder: The folder.
         found: Its files, tables among them.
         auxiliary: How many files and folders are left out.
     """
 
+    folder: Path
     found: Sequence[_Found]
     auxiliary: int = 0
 
@@ -68,18 +72,22 @@ class _Part:
 def collect(sources: Sequence[Path]) -> Collection:
     """All items of some sources.
 
-    Files are taken as they are, folders with everything below them in the order of names. Hidden files and folders,
+    Folders are taken with everything below them in the order of names. Hidden files and folders,
     what systems leave behind, files that are called README or LICENSE (alone or with .md, .txt, .rst or .html), and
     tables that name files beside them are not items. Links are followed; a folder that is reached twice is read once.
+
+    Files that are named one by one, as a shell pattern does, keep their own names. Those of one folder are read
+    together: tables among them describe the others, and README and LICENSE are left out. A file that is named without
+    any such company is always an item, whatever it is called.
 
     Raises:
         SourceError: A source is missing, a folder cannot be listed, or there is nothing in them.
     """
     if not sources:
         raise SourceError("no source was given; name a file or a folder")
-    parts = [_part(source) for source in sources]
-    read = [_with_annotations(source, part.found) for source, part in zip(sources, parts, strict=True)]
-    labels = _labels(sources) if _clash([items for items, _ in read]) else [""] * len(sources)
+    parts = _parts(sources)
+    read = [_with_annotations(part.found) for part in parts]
+    labels = _labels(parts) if _clash([items for items, _ in read]) else [""] * len(parts)
     items = [_prefixed(item, label) for (group, _), label in zip(read, labels, strict=True) for item in group]
     if not items:
         names = ", ".join(map(str, sources))
@@ -98,22 +106,34 @@ def printable_name(name: str) -> str:
     return name.encode("utf-8", "surrogateescape").decode("utf-8", "backslashreplace")
 
 
-def _part(source: Path) -> _Part:
-    if source.is_dir():
-        return _walk(source)
-    if not source.exists():
-        raise SourceError(f"the source {source} does not exist; check the path")
-    return _Part([_Found(source, source.name)])
+def _parts(sources: Sequence[Path]) -> list[_Part]:
+    """A part for each folder, and one for the files of each folder, in the order of the sources."""
+    groups: dict[object, list[Path]] = {}
+    for place, source in enumerate(sources):
+        if not source.exists():
+            raise SourceError(f"the source {source} does not exist; check the path")
+        groups.setdefault(place if source.is_dir() else os.path.realpath(source.parent), []).append(source)
+    return [_walk(group[0]) if group[0].is_dir() else _named(group) for group in groups.values()]
 
 
-def _with_annotations(source: Path, found: Sequence[_Found]) -> tuple[list[Item], TableCounts]:
+def _named(files: Sequence[Path]) -> _Part:
+    """Files of one folder that were named; of those that are auxiliary a pattern leaves out the hidden ones alone, so
+    a hidden file is meant, and the others are where nothing else is."""
+    meant = files
+    if not all(map(_is_auxiliary, files)):
+        meant = [file for file in files if file.name.startswith(".") or not _is_auxiliary(file)]
+    return _Part(files[0].parent, [_Found(file, file.name, file) for file in meant], len(files) - len(meant))
+
+
+def _with_annotations(found: Sequence[_Found]) -> tuple[list[Item], TableCounts]:
     names = {unicodedata.normalize("NFC", each.name) for each in found}
     notes = Annotations()
     for each in found:
-        if source.is_dir() and is_table_candidate(each.name):
+        # A table that is named alone has nothing to describe; it may be what is to be learned.
+        if is_table_candidate(each.name) and (each.path != each.source or len(found) > 1):
             read_annotations(each.path, each.name, names, notes)
     items = [
-        _item(each, str(source), notes.rows.get(unicodedata.normalize("NFC", each.name), {}))
+        _item(each, notes.rows.get(unicodedata.normalize("NFC", each.name), {}))
         for each in found
         if each.name not in notes.tables
     ]
@@ -136,8 +156,8 @@ def _walk(root: Path) -> _Part:
         offered = [entry for entry in entries if not _is_auxiliary(entry)]
         auxiliary += len(entries) - len(offered)
         waiting.extend(reversed([entry for entry in offered if entry.is_dir()]))
-        found += [_Found(entry, entry.relative_to(root).as_posix()) for entry in offered if not entry.is_dir()]
-    return _Part(found, auxiliary)
+        found += [_Found(entry, entry.relative_to(root).as_posix(), root) for entry in offered if not entry.is_dir()]
+    return _Part(root, found, auxiliary)
 
 
 def _entries(folder: Path) -> list[Path]:
@@ -155,7 +175,7 @@ def _is_auxiliary(entry: Path) -> bool:
     return entry.name == _AUXILIARY_FOLDER if entry.is_dir() else _AUXILIARY_FILE.fullmatch(entry.name) is not None
 
 
-def _item(found: _Found, source: str, row: Mapping[str, str]) -> Item:
+def _item(found: _Found, row: Mapping[str, str]) -> Item:
     license_name = next((row[column] for column in LICENSE_COLUMNS if row.get(column)), None)
     try:
         size = found.path.stat().st_size
@@ -166,7 +186,7 @@ def _item(found: _Found, source: str, row: Mapping[str, str]) -> Item:
         open=partial(_open_regular, found.path),
         size=size,
         metadata=row,
-        source=printable_name(source),
+        source=printable_name(str(found.source)),
         license=license_name,
     )
 
@@ -183,13 +203,12 @@ def _clash(groups: Sequence[Sequence[Item]]) -> bool:
     return any(count > 1 for count in counts.values())
 
 
-def _labels(sources: Sequence[Path]) -> list[str]:
-    """A short name for each source, no two alike."""
+def _labels(parts: Sequence[_Part]) -> list[str]:
+    """A short name for each part, no two alike."""
     labels: list[str] = []
-    for source in sources:
-        real = Path(os.path.realpath(source))
-        base = printable_name(real.name if real.is_dir() else real.parent.name) or "source"
-        candidates = (base if number == 1 else f"{base}-{number}" for number in range(1, len(sources) + 1))
+    for part in parts:
+        base = printable_name(Path(os.path.realpath(part.folder)).name) or "source"
+        candidates = (base if number == 1 else f"{base}-{number}" for number in range(1, len(parts) + 1))
         labels.append(next(label for label in candidates if label not in labels))
     return labels
 
