@@ -98,9 +98,10 @@ class TestModalities:
 
     def test_blocks_do_not_overlap(self, run: weft.Run) -> None:
         vocabulary = Vocabulary.from_json(run.folder.manifest.vocabulary)
-        (first, start, end), (second, following, last) = vocabulary.modalities_of_ids()
-        assert {first, second} == {"text", "notes"}
-        assert start < end <= following < last <= vocabulary.size == run.folder.manifest.model["vocab_size"]
+        assert set(vocabulary.blocks) == {"text", "notes"}
+        (start, size), (following, last) = sorted(vocabulary.blocks.values())
+        assert start + size <= following < following + last == vocabulary.size
+        assert vocabulary.size == run.folder.manifest.model["vocab_size"]
 
     def test_two_captioned_corpora_are_named_once(
         self, tiny_train: Any, notes_folders: dict[str, Path], tmp_path: Path

@@ -57,7 +57,6 @@ def test_what_is_asked_for_by_name() -> None:
     assert vocabulary.block("melody") == (vocabulary.block("text")[0] + 300, 12)
     assert vocabulary.end_id == vocabulary.specials[END]
     assert vocabulary.marker_id("text") != vocabulary.marker_id("melody")
-    assert [row[0] for row in vocabulary.modalities_of_ids()] == ["text", "melody"]
 
 
 def test_a_modality_that_the_run_does_not_know() -> None:

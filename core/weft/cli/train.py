@@ -15,9 +15,7 @@ from weft.cli.session import CommandSession, global_options, pass_session
 @click.option("--out", required=True, metavar="RUN", type=click.Path(path_type=Path), help="Folder to write.")
 @click.option("--size", metavar="NAME", help="nano (without it), micro, mini, small, base or large.")
 @click.option("--steps", type=int, help="Optimizer steps.")
-@click.option(
-    "--minutes", type=float, help="Time budget; 5 without --steps. Becomes a number of steps at once."
-)
+@click.option("--minutes", type=float, help="Time budget; 5 without --steps. Becomes a number of steps at once.")
 @click.option("--seed", type=int, help="Of everything random; 0 without it.")
 @click.option("--resume", is_flag=True, help="Continue a run that was stopped.")
 @click.option("--force", is_flag=True, help="Replace a Weft folder that is already there.")
@@ -27,9 +25,7 @@ from weft.cli.session import CommandSession, global_options, pass_session
 @click.option("--learning-rate", type=float, help="Peak rate of Muon; that of AdamW follows from it.")
 @click.option("--dropout", type=float, help="Share of activations zeroed; derived from the data without it.")
 @click.option("--threads", type=int, help="CPU threads; as many as torch takes without it.")
-@click.option(
-    "--device", metavar="NAME", help="cpu, cuda or mps; the best there is, or where the run began."
-)
+@click.option("--device", metavar="NAME", help="cpu, cuda or mps; the best there is, or where the run began.")
 @click.option("--json", "as_json", is_flag=True, help="Print the summary as one JSON object.")
 @global_options
 @pass_session

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Self
 
@@ -70,10 +70,6 @@ class Vocabulary:
     @property
     def end_id(self) -> int:
         return self.specials[END]
-
-    def modalities_of_ids(self) -> Sequence[tuple[str, int, int]]:
-        """``(modality, offset, end)`` of each block, by offset."""
-        return sorted(((name, o, o + s) for name, (o, s) in self.blocks.items()), key=lambda row: row[1])
 
     def to_json(self) -> dict[str, Any]:
         return {"specials": dict(self.specials), "blocks": {name: list(span) for name, span in self.blocks.items()}}

@@ -33,10 +33,6 @@ class FusedLinear(nn.Linear):
         return torch.split(self(x), self.row_splits, dim=-1)
 
 
-class RMSNorm(nn.RMSNorm):
-    """Root mean square normalization (arXiv:1910.07467) over the last dimension."""
-
-
 class Rotary(nn.Module):
     """Rotary position embedding, halves rotated against each other."""
 
@@ -97,8 +93,8 @@ class Attention(nn.Module):
         sizes = [config.heads * config.head_size, *[config.kv_heads * config.head_size] * 2]
         self.qkv = FusedLinear(config.width, sizes)
         self.output = nn.Linear(sizes[0], config.width, bias=False)
-        self.query_norm = RMSNorm(config.head_size, eps=config.norm_epsilon)
-        self.key_norm = RMSNorm(config.head_size, eps=config.norm_epsilon)
+        self.query_norm = nn.RMSNorm(config.head_size, eps=config.norm_epsilon)
+        self.key_norm = nn.RMSNorm(config.head_size, eps=config.norm_epsilon)
 
     def forward(
         self, x_BTW: Tensor, turns: tuple[Tensor, Tensor], cache: Cache | None = None, mask: Tensor | None = None
@@ -136,9 +132,9 @@ class Block(nn.Module):
 
     def __init__(self, config: ModelConfig, layer: int) -> None:
         super().__init__()
-        self.attention_norm = RMSNorm(config.width, eps=config.norm_epsilon)
+        self.attention_norm = nn.RMSNorm(config.width, eps=config.norm_epsilon)
         self.attention = Attention(config, layer)
-        self.feed_forward_norm = RMSNorm(config.width, eps=config.norm_epsilon)
+        self.feed_forward_norm = nn.RMSNorm(config.width, eps=config.norm_epsilon)
         self.feed_forward = FeedForward(config)
         self.dropout = nn.Dropout(config.dropout)
 
@@ -159,7 +155,7 @@ class Transformer(nn.Module):
         self.embedding = nn.Embedding(config.vocab_size, config.width)
         self.dropout = nn.Dropout(config.dropout)
         self.blocks = nn.ModuleList(Block(config, layer) for layer in range(config.layers))
-        self.norm = RMSNorm(config.width, eps=config.norm_epsilon)
+        self.norm = nn.RMSNorm(config.width, eps=config.norm_epsilon)
         self.rotary = Rotary(config.head_size, config.context_length, config.rope_base)
         self._initialize()
 

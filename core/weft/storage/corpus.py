@@ -68,6 +68,7 @@ class _CodecEntry:
     sha256: str
     vocab_size: int
     quality: dict[str, float]
+    steps: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,8 +118,8 @@ class CorpusFolder:
 
     @property
     def sha256(self) -> str:
-        """Hash of the content: equal for equal sources, options and seed, wherever the folder lies. What a learned codec
-        becomes depends on the device and the number of threads as well."""
+        """Hash of the content: equal for equal sources, options and seed, wherever the folder lies. A learned codec
+        depends on the device and the number of threads as well."""
         return str(self.manifest["sha256"])
 
     @cached_property

@@ -10,7 +10,7 @@ OWN_NAMES = {
     "corpus.json": frozenset(
         {"corpus.json", "payloads.parquet", "samples.parquet", "verdicts.parquet", "codecs", "tokens"}
     ),
-    "run.json": frozenset({"run.json", "codecs", "checkpoints", "metrics.jsonl", "previews"}),
+    "run.json": frozenset({"run.json", "codecs", "checkpoints", "metrics.jsonl"}),
 }
 """Manifest to all that lies beside it in a corpus or a run."""
 

@@ -63,9 +63,6 @@ class Callback:
     def after_step(self, loop: Loop, figures: Mapping[str, float]) -> None:
         """After a step; ``loop.step`` counts it already."""
 
-    def end(self, loop: Loop) -> None:
-        """After the last step."""
-
 
 def derive_seed(*keys: int) -> int:
     """A 63-bit seed for torch from several numbers."""
@@ -123,8 +120,6 @@ class Loop:
             figures = self.train_step()
             for callback in self.callbacks:
                 callback.after_step(self, figures)
-        for callback in self.callbacks:
-            callback.end(self)
 
     def train_step(self) -> dict[str, float]:
         """One optimizer step; returns what is worth logging."""
