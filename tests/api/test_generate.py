@@ -158,7 +158,7 @@ class TestStop:
 
     def test_an_answer_ends_before_the_string_wherever_it_stands(self, answer_run: weft.Run) -> None:
         """The prompt is no part of an answer, so its length must not count."""
-        prompt = "Who sees the cat, the dog, the bird, the fish and the horse, and when does each of them go home?"
+        prompt = "Who sees the cat, the dog and the fish?"
         options: dict[str, Any] = {"seed": 1, "temperature": 0, "max_tokens": 40}
         free = answer_run.generate(prompt, **options)[0].payload
         stopped = answer_run.generate(prompt, stop=[free[3:5]], **options)[0].payload
@@ -177,6 +177,18 @@ class TestAnswers:
         assert artifact.payload == written(answer_run, artifact.drawn.tokens)
         other = answer_run.generate("Who sees cat 3?", seed=2, max_tokens=15, guidance=3.0)[0]
         assert other.settings.guidance == 3.0
+
+    def test_a_prompt_that_leaves_no_room(self, answer_run: weft.Run) -> None:
+        """Its beginning, with the marker of the prompt, would fall out of the context before the answer begins."""
+        context = answer_run.folder.manifest.model["context_length"]
+        markers = 2
+        (ids,) = codec(answer_run).encode(["?" * context])
+        assert len(ids) == context
+        fits = "?" * (context - markers)
+        assert answer_run.generate(fits, seed=0, max_tokens=3)[0].prompt == fits
+        for use in (answer_run.generate, answer_run.stream):
+            with pytest.raises(weft.GenerationError, match=r"text needs room for 1, more than .* use a shorter prompt"):
+                use(fits + "?", max_tokens=3)
 
     def test_the_loss_is_on_the_response_alone(self, answer_corpus: weft.Corpus, answer_run: weft.Run) -> None:
         texts = answer_corpus.folder

@@ -89,10 +89,12 @@ class TokenGenerator(Generator[P]):
         targets = [segment for segment in request.segments if segment.role == "target"]
         twin = context.sequences.open(targets, request.modality).ids.tolist() if conditional else None
         shortest, longest = self.lengths(request, context)
-        if request.modality != "text" and len(prefix) + longest > context.context_length + 1:
+        # Text goes on beyond the context, but an answer must at least begin while all of its prompt is seen.
+        needed = longest if request.modality != "text" else shortest if conditional else 0
+        if needed and len(prefix) + needed > context.context_length + 1:
             raise GenerationError(
-                f"the prompt takes {len(prefix)} tokens and the {request.modality} up to {longest}, more than the "
-                f"{context.context_length} that this run was trained for; use a shorter prompt"
+                f"the prompt takes {len(prefix)} tokens and the {request.modality} needs room for {needed}, more than "
+                f"the {context.context_length} that this run was trained for; use a shorter prompt"
             )
         offset, size = context.sequences.block(request.modality)
         rule = PatternRule(
