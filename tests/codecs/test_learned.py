@@ -83,6 +83,13 @@ def test_what_was_saved_is_loaded_and_saves_the_same(tmp_path: Path) -> None:
     assert hash_folder(saved(loaded, tmp_path / "b")) == hash_folder(folder)
 
 
+def test_loading_leaves_the_random_state_alone(tmp_path: Path) -> None:
+    folder = saved(codec(), tmp_path / "a")
+    before = torch.get_rng_state()
+    Sign.load(folder)
+    assert torch.equal(torch.get_rng_state(), before)
+
+
 def test_batches_are_fixed_and_neighbors_do_not_matter() -> None:
     assert [list(batch) for batch in Sign.batches(range(8))] == [[0, 1, 2], [3, 4, 5], [6, 7]]
     assert list(Sign.batches([])) == []

@@ -77,7 +77,8 @@ class LearnedCodec(Codec[P], Generic[P, ConfigT]):
         try:
             values = json.loads((folder / "config.json").read_text(encoding="utf-8"))
             config = cls.config_type(**{k: tuple(v) if isinstance(v, list) else v for k, v in values.items()})
-            model = cls.build_model(config)
+            with torch.random.fork_rng(devices=[]):  # the caller's generator is none of loading's business
+                model = cls.build_model(config)
             model.load_state_dict(load_file(folder / "model.safetensors"))
         except (OSError, ValueError, TypeError, AttributeError, RuntimeError, SafetensorError) as error:
             # torch lists every tensor that does not fit, a line each.

@@ -95,12 +95,8 @@ class Session:
             raise self._damaged(f"{self._vocabulary.size} ids, and a model of {self._config.vocab_size}")
         self._sequences = Sequences(self._vocabulary)
         self._codecs: dict[str, Codec[Any]] = {}
-        model = Transformer(self._config)
-        try:
-            model.load_state_dict(dict(folder.checkpoints.weights(checkpoint)))
-        except RuntimeError as error:
-            raise FolderError(f"the weights of {folder.path} do not fit its run.json: {error}") from error
-        model.eval().requires_grad_(False).to(pick_device(device), getattr(torch, precision))
+        model = _load_model(folder, self._config, checkpoint)
+        model.to(pick_device(device), getattr(torch, precision))
         self._engine = Engine(model, registry.logits_processors())
 
     def artifacts(
@@ -231,6 +227,17 @@ class Session:
         return FolderError(
             f"{self._folder.path / 'run.json'} is damaged: it has {what}; restore the file, or train again"
         )
+
+
+def _load_model(folder: RunFolder, config: ModelConfig, checkpoint: Which) -> Transformer:
+    """The weights in core's backbone, in evaluation mode."""
+    with torch.random.fork_rng(devices=[]):  # what is overwritten at once must not advance the caller's generator
+        model = Transformer(config)
+    try:
+        model.load_state_dict(dict(folder.checkpoints.weights(checkpoint)))
+    except RuntimeError as error:
+        raise FolderError(f"the weights of {folder.path} do not fit its run.json: {error}") from error
+    return model.eval().requires_grad_(False)
 
 
 class _StopTest:
