@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
@@ -18,6 +19,7 @@ from weft.codecs.bpe import ByteLevelBPE
 from weft.codecs.sequence import Sequences
 from weft.codecs.vocabulary import Vocabulary
 from weft.plugins.registry import get_registry
+from weft.storage.checkpoints import TrainingState
 from weft.training.data import rows_of
 from weft.training.material import gather
 
@@ -307,3 +309,16 @@ def test_generating_leaves_the_random_state_alone(text_run: weft.Run) -> None:
     torch.manual_seed(0)
     fresh.generate(PROMPT, n=2, max_tokens=3)
     assert torch.equal(torch.rand(2), expected)
+
+
+def test_a_model_of_its_own_is_a_sentence(text_run: weft.Run, tmp_path: Path) -> None:
+    """A plugin's trainer may build another network; core's engine samples the Transformer alone."""
+    run = weft.load(shutil.copytree(text_run.path, tmp_path / "run"))
+    assert isinstance(run, weft.Run)
+    own = TrainingState(99, {"recurrent.weight": torch.zeros(3, 3)}, {})
+    run.folder.checkpoints.save(own, best=True)
+    with pytest.raises(
+        weft.FolderError, match="trained a model of its own, which core's engine cannot sample"
+    ) as found:
+        run.generate(PROMPT)
+    assert "\n" not in str(found.value)

@@ -236,7 +236,10 @@ def _load_model(folder: RunFolder, config: ModelConfig, checkpoint: Which) -> Tr
     try:
         model.load_state_dict(dict(folder.checkpoints.weights(checkpoint)))
     except RuntimeError as error:
-        raise FolderError(f"the weights of {folder.path} do not fit its run.json: {error}") from error
+        raise FolderError(
+            f"the weights of {folder.path} are not those of the Transformer in its run.json: either a plugin's trainer "
+            f"trained a model of its own, which core's engine cannot sample, or the folder is damaged"
+        ) from error
     return model.eval().requires_grad_(False)
 
 
