@@ -18,6 +18,9 @@ from weft.api import reencode
 from weft.codecs.bpe import ByteLevelBPE
 from weft.codecs.sequence import Sequences
 from weft.codecs.vocabulary import Vocabulary
+from weft.generation import session as session_module
+from weft.generation.session import Session
+from weft.interfaces.progress import Silent
 from weft.plugins.registry import get_registry
 from weft.storage.checkpoints import TrainingState
 from weft.training.data import rows_of
@@ -322,3 +325,26 @@ def test_a_model_of_its_own_is_a_sentence(text_run: weft.Run, tmp_path: Path) ->
     ) as found:
         run.generate(PROMPT)
     assert "\n" not in str(found.value)
+
+
+class TestDoublePrecisionOnAMac:
+    """MPS has no float64."""
+
+    @pytest.fixture(autouse=True)
+    def mac(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        def pick(name: str | None = None) -> torch.device:
+            return torch.device(name or "mps")
+
+        monkeypatch.setattr(session_module, "pick_device", pick)
+
+    def test_without_a_device_the_cpu_is_taken(self, text_run: weft.Run) -> None:
+        session = Session(text_run.folder, get_registry(), precision="float64")
+        (artifact,) = session.artifacts(PROMPT, None, weft.SamplingOptions(max_tokens=3, seed=0), None, Silent())
+        assert (
+            artifact.drawn.tokens
+            == text_run.generate(PROMPT, seed=0, max_tokens=3, precision="float64")[0].drawn.tokens
+        )
+
+    def test_a_device_that_was_named_is_refused(self, text_run: weft.Run) -> None:
+        with pytest.raises(weft.OptionError, match="device 'mps' has no float64; use device 'cpu'"):
+            Session(text_run.folder, get_registry(), precision="float64", device="mps")

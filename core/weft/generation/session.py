@@ -96,7 +96,7 @@ class Session:
         self._sequences = Sequences(self._vocabulary)
         self._codecs: dict[str, Codec[Any]] = {}
         model = _load_model(folder, self._config, checkpoint)
-        model.to(pick_device(device), getattr(torch, precision))
+        model.to(_pick_device(device, precision), getattr(torch, precision))
         self._engine = Engine(model, registry.logits_processors())
 
     def artifacts(
@@ -241,6 +241,15 @@ def _load_model(folder: RunFolder, config: ModelConfig, checkpoint: Which) -> Tr
             f"trained a model of its own, which core's engine cannot sample, or the folder is damaged"
         ) from error
     return model.eval().requires_grad_(False)
+
+
+def _pick_device(name: str | None, precision: Precision) -> torch.device:
+    device = pick_device(name)
+    if device.type != "mps" or precision != "float64":
+        return device
+    if name is not None:
+        raise OptionError("device 'mps' has no float64; use device 'cpu', or leave out --precision")
+    return torch.device("cpu")
 
 
 class _StopTest:
