@@ -186,7 +186,7 @@ class Session:
         tokens: list[list[int]] = [[] for _ in range(rows)]
         logs: list[list[float]] = [[] for _ in range(rows)]
         finished = [False] * rows
-        stopped = _StopTest(self._codec("text"), job.begun, job.options.stop) if job.options.stop else None
+        stopped = _StopTest(self._codec("text"), job.options.stop) if job.options.stop else None
         with reporter.task(f"generating {job.target}", job.plan.max_tokens, "token") as task:
             for step in self._engine.steps(job.plan, job.options, job.seeds):
                 task.advance()
@@ -253,17 +253,26 @@ def _pick_device(name: str | None, precision: Precision) -> torch.device:
 
 
 class _StopTest:
-    """Whether a text being drawn contains a stop string."""
+    """Whether a text has come to contain a stop string with its newest token; asked after each.
 
-    def __init__(self, codec: Codec[str], begun: Sequence[int], stops: Sequence[str]) -> None:
+    Args:
+        codec: Of the text.
+        stops: None of them empty.
+    """
+
+    def __init__(self, codec: Codec[str], stops: Sequence[str]) -> None:
         self._codec = codec
-        self._begun = len(codec.decode([np.array(begun, dtype=np.int32)])[0]) if begun else 0
-        self._prefix = list(begun)
         self._stops = stops
+        # What a newest token completes is no longer than the longest stop string, at up to four bytes a character and
+        # at least one byte a token. Beginning within a character gives U+FFFD there, which must then not be looked for.
+        bounded = min(codec.facts().bytes_per_token or (0,)) > 0 and not any("\ufffd" in stop for stop in stops)
+        self._tail = 4 * max(map(len, stops)) if bounded else None
 
     def __call__(self, tokens: Sequence[int]) -> bool:
-        text = self._codec.decode([np.array([*self._prefix, *tokens], dtype=np.int32)])[0]
-        return any(stop in text[self._begun :] for stop in self._stops)
+        """Takes the drawn tokens so far; what was given before them is whole characters, and does not stop."""
+        tail = tokens if self._tail is None else tokens[-self._tail :]
+        text = self._codec.decode([np.array(tail, dtype=np.int32)])[0]
+        return any(stop in text for stop in self._stops)
 
 
 def _cut(text: str, stops: Sequence[str], begun: int) -> str:
