@@ -121,6 +121,32 @@ def test_the_codec_learns_from_the_training_part_alone(prepare: Any, write: Any,
     assert corpus.manifest["codecs"]["melody"]["quality"]["held_out"] == len(held_out) / 2
 
 
+def test_what_codecs_came_to_is_said_and_recorded(
+    prepare: Any, write: Any, registry: Any, reporter: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    preparer = registry.preparer_class("melody")
+    by_counting, asked = preparer.fit_codec, []
+
+    def by_steps(self: Any, samples: Any, held_out: Any, fit: Any) -> Any:
+        for steps in (40, 2):
+            assert fit("trainer", "data", steps=steps, batch_size=8) == "model"
+        return by_counting(self, samples, held_out, fit)
+
+    def fit(*given: Any, **settings: Any) -> str:
+        asked.append((given, settings))
+        return "model"
+
+    monkeypatch.setattr(preparer, "fit_codec", by_steps)
+    corpus = prepare(write({f"waltz/{name}": text for name, text in MELODIES.items()}), fit=fit)
+    assert asked == [(("trainer", "data"), {"steps": steps, "batch_size": 8}) for steps in (40, 2)]
+    codecs = corpus.manifest["codecs"]
+    assert {modality: entry["steps"] for modality, entry in codecs.items()} == {"melody": 42, "text": 0}
+    assert [note for note in reporter.notes if note.startswith("codec of")] == [
+        f"codec of melody: fake-melody, {codecs['melody']['vocab_size']} ids, learned in 42 steps",
+        f"codec of text: {codecs['text']['name']}, {codecs['text']['vocab_size']} ids",
+    ]
+
+
 def test_no_usable_sample_leaves_nothing(prepare: Any, write: Any, tmp_path: Path) -> None:
     source = write({"a.mel": "CRASH", "b.mel": "1", "c.xyz": ""})
     with pytest.raises(SourceError) as caught:

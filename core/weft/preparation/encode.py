@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -16,7 +16,7 @@ from weft.interfaces.payload import PayloadFormat
 from weft.interfaces.preparer import AnyPreparer, FittedCodec
 from weft.interfaces.progress import Reporter, Silent
 from weft.interfaces.samples import Sample
-from weft.interfaces.trainer import Fit
+from weft.interfaces.trainer import Dataset, Fit, Trainer
 from weft.plugins.registry import Registry
 from weft.storage.atomic import new_folder
 from weft.storage.codecs import load_codec, save_codec
@@ -24,6 +24,9 @@ from weft.storage.corpus import CorpusFolder, Field, layer_name
 from weft.storage.payloads import LazySequence, PayloadStore, stored_samples
 from weft.storage.tables import PartRow
 from weft.storage.tokens import TokenLayer, TokenWriter
+
+if TYPE_CHECKING:
+    from torch import nn
 
 BATCH = 64
 """Payloads that are encoded at once: fixed, and cut by index, so that tokens never depend on how the work is done."""
@@ -72,20 +75,37 @@ class Material:
         return stored_samples(self.store, self.prompts, self.payload_format, rows)
 
 
+class _CountedFit:
+    """Core's loop, and how many steps it was asked for.
+
+    Attributes:
+        steps: Of all trainings together.
+    """
+
+    def __init__(self, fit: Fit) -> None:
+        self._fit = fit
+        self.steps = 0
+
+    def __call__(self, trainer: Trainer[Any], data: Dataset[Any], *, steps: int, **settings: Any) -> nn.Module:
+        self.steps += steps
+        return self._fit(trainer, data, steps=steps, **settings)
+
+
 def encode_corpus(
     material: Material, preparer: AnyPreparer, fit: Fit, registry: Registry, reporter: Reporter
 ) -> Encoded:
     """Learn the codecs, write them and the token layers."""
     encoded = Encoded()
-    fitted = preparer.fit_codec(material.samples("train"), material.samples("validation"), fit)
-    codec = _add_codec(encoded, material, material.modality, fitted, registry)
+    counted = _CountedFit(fit)
+    fitted = preparer.fit_codec(material.samples("train"), material.samples("validation"), counted)
+    codec = _add_codec(encoded, material, material.modality, fitted, registry, reporter, counted.steps)
     samples = material.samples()
     payloads = LazySequence(len(samples), lambda i: samples[i].payload)
     _add_layer(encoded, material, "payload", material.modality, codec, payloads, reporter)
     prompts = material.prompts
     if any(prompt is not None for prompt in prompts):
         if material.modality != "text":
-            codec = _add_codec(encoded, material, "text", _prompt_codec(material.parts), registry)
+            codec = _add_codec(encoded, material, "text", _prompt_codec(material.parts), registry, reporter)
         _add_layer(encoded, material, "prompt", "text", codec, prompts, reporter)
     return encoded
 
@@ -173,7 +193,13 @@ def _prompt_codec(parts: Sequence[PartRow]) -> FittedCodec[str]:
 
 
 def _add_codec(
-    encoded: Encoded, material: Material, modality: str, fitted: FittedCodec[Any], registry: Registry
+    encoded: Encoded,
+    material: Material,
+    modality: str,
+    fitted: FittedCodec[Any],
+    registry: Registry,
+    reporter: Reporter,
+    steps: int = 0,
 ) -> Codec[Any]:
     """Write a codec and read it back, so that tokens come from what is on disk and nothing else."""
     name = fitted.codec.name
@@ -186,8 +212,11 @@ def _add_codec(
         "name": name,
         "sha256": digest,
         "vocab_size": codec.vocab_size,
+        "steps": steps,
         "quality": {key: float(value) for key, value in fitted.quality.items()},
     }
+    learned = f", learned in {steps} steps" if steps else ""
+    reporter.note(f"codec of {modality}: {name}, {codec.vocab_size} ids{learned}")
     return codec
 
 
