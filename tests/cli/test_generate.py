@@ -109,12 +109,42 @@ def test_out_says_where_and_json_says_the_path(fake_run: Any, capsys: pytest.Cap
     assert Path(row["path"]).read_text() == row["text"] == "hello 1"
 
 
-def test_several_artifacts_do_not_go_into_one_file(fake_run: Any, capsys: pytest.CaptureFixture[str]) -> None:
+@pytest.mark.parametrize("several", [["a", "-n", "100"], ["a", "b"]])
+def test_several_artifacts_do_not_go_into_one_file(
+    several: list[str], fake_run: Any, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """That is said before any is drawn."""
+    made = fake_run("text")
+    assert run(["generate", "r", *several, "--out", "one.TXT"]) == 2
+    assert "one.TXT is one file, and there are " in capsys.readouterr().err
+    assert made.calls == []
+    assert run(["generate", "r", *several, "--out", "folder.v2"]) == 0
+    assert len(list(Path("folder.v2").iterdir())) == sum(call["n"] for call in made.calls) > 1
+
+
+def test_one_artifact_goes_into_one_file(fake_run: Any) -> None:
     fake_run("image")
-    assert run(["generate", "r", "-n", "2", "--out", "one.note"]) == 2
-    assert "one.note is one file, and there are 2 artifacts" in capsys.readouterr().err
     assert run(["generate", "r", "--seed", "7", "--out", "one.note"]) == 0
     assert Path("one.note").read_text() == "7"
+
+
+@pytest.mark.parametrize(
+    ("option", "expected"),
+    [
+        (["--top-p", "0"], "top_p must be between"),
+        (["--seed", "-1"], "seed must be between"),
+        (["--stop", ""], "a stop text must not be empty"),
+        (["--creativity", "wild"], "creativity 'wild' is unknown"),
+    ],
+)
+def test_a_bad_value_is_said_before_the_run_is_opened(
+    option: list[str], expected: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    opened: list[Path] = []
+    monkeypatch.setitem(vars(weft), "load", opened.append)
+    assert run(["generate", "r", *option]) == 2
+    assert expected in capsys.readouterr().err
+    assert opened == []
 
 
 def test_text_is_printed_and_told_apart(fake_run: Any, capsys: pytest.CaptureFixture[str]) -> None:

@@ -60,7 +60,7 @@ def generate(
 
     A PROMPT of - is read from standard input. Text is printed, all else saved in ./out, unless --out says where.
     """
-    _check(n, options)
+    _check(n, seed, options)
     wanted: list[str | None] = [read_prompt(prompt) for prompt in prompts] or [None]
     reporter = session.reporter()
 
@@ -69,6 +69,8 @@ def generate(
     run = weft.load(run_path)
     if not isinstance(run, weft.Run):
         raise OptionError(f"{run_path} is a corpus, not a run; train on it first: weft train {run_path} --out RUN")
+    if out is not None and n * len(wanted) > 1:
+        _require_folder(run, options["to"], out, n * len(wanted))
     first = secrets.randbelow(2**31) if seed is None else seed
     if len(wanted) == n == 1 and out is None and not as_json and _streams(run, options["to"]):
         reporter.note(f"seed {first}")
@@ -84,12 +86,25 @@ def read_prompt(prompt: str) -> str:
     return sys.stdin.read().removesuffix("\n") if prompt == "-" else prompt
 
 
-def _check(n: int, options: dict[str, Any]) -> None:
+def _check(n: int, seed: int | None, options: dict[str, Any]) -> None:
     """Say what is wrong before a model is loaded, where that is plain from the command line."""
+    from weft.generation.request import check
+    from weft.interfaces.generator import SamplingOptions
+
     if n < 1:
         raise OptionError(f"-n must be at least 1, got {n}")
-    if options["creativity"] is not None and options["temperature"] is not None:
-        raise OptionError("--creativity sets the temperature; give either it or --temperature")
+    sampling = {name: value for name, value in options.items() if name in SamplingOptions.__dataclass_fields__}
+    check(SamplingOptions(n=n, seed=seed, **sampling), options["creativity"])
+
+
+def _require_folder(run: Run, to: str | None, out: Path, artifacts: int) -> None:
+    """Refuse a file for several artifacts before any is drawn."""
+    from weft.generation.request import pick_target
+    from weft.plugins.registry import get_registry
+
+    target = pick_target(to, run.folder.manifest.modalities)
+    if out.suffix.lower() == get_registry().payload_format(target).extension:
+        raise OptionError(f"--out {out} is one file, and there are {artifacts} artifacts; name a folder")
 
 
 def _streams(run: Run, to: str | None) -> bool:
@@ -122,10 +137,7 @@ class _Printer:
     def _save(self, artifact: Artifact[Any]) -> Path | None:
         if self._out is None and isinstance(artifact.payload, str):
             return None
-        target = DEFAULT_OUT if self._out is None else self._out
-        if self._total > 1 and target.suffix.lower() == artifact.format.extension:
-            raise OptionError(f"--out {target} is one file, and there are {self._total} artifacts; name a folder")
-        return artifact.save(target)
+        return artifact.save(DEFAULT_OUT if self._out is None else self._out)
 
     def _lines(self, artifact: Artifact[Any], path: Path | None) -> Iterator[str]:
         if path is not None:
