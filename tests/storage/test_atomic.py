@@ -214,6 +214,31 @@ def test_the_output_may_not_overlap_a_source(tmp_path: Path, out: str) -> None:
         make(tmp_path / out, force=True, sources=(tmp_path / "photos",))
 
 
+@pytest.mark.parametrize("out", [".", "..", "../../run", "deep/.."])
+@pytest.mark.parametrize("force", [True, False])
+def test_the_output_may_not_hold_the_working_directory(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, out: str, force: bool
+) -> None:
+    here = tmp_path / "run" / "here"
+    (here / "deep").mkdir(parents=True)
+    monkeypatch.chdir(here)
+    with pytest.raises(FolderError, match="the working directory is in it"):
+        make(Path(out), force=force)
+    assert here.samefile(Path.cwd())
+    assert entries(here) == ["deep"]
+    make(Path("new"))
+    make(Path("deep"))
+    assert entries(here) == ["deep", "new"]
+
+
+def test_a_working_directory_that_is_gone_is_no_obstacle(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "gone").mkdir()
+    monkeypatch.chdir(tmp_path / "gone")
+    (tmp_path / "gone").rmdir()
+    make(tmp_path / "out")
+    assert entries(tmp_path) == ["out"]
+
+
 def test_the_output_may_lie_beside_a_source(tmp_path: Path) -> None:
     (tmp_path / "text.txt").write_text("")
     (tmp_path / "photos").mkdir()

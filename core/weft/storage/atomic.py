@@ -57,7 +57,7 @@ def new_folder(path: Path, *, force: bool = False, sources: Sequence[Path] = ())
         removed and ``path`` is as before.
 
     Raises:
-        FolderError: Something else is at ``path``, or it cannot be written.
+        FolderError: Something else is at ``path``, the working directory is in it, or it cannot be written.
     """
     target = Path(os.path.realpath(path))
     check_target(path, force=force, sources=sources)
@@ -84,6 +84,11 @@ def check_target(path: Path, *, force: bool = False, sources: Sequence[Path] = (
         real = Path(os.path.realpath(source))
         if target == real or target in real.parents or (real in target.parents and real.is_dir()):
             raise FolderError(f"{path} cannot be the output: it overlaps the source {source}; choose another folder")
+    if _holds_working_directory(target):
+        raise FolderError(
+            f"{path} cannot be the output: the working directory is in it, and would be replaced; "
+            f"name another folder, or work from elsewhere"
+        )
     if not os.path.lexists(target):
         return
     if not target.is_dir():
@@ -97,6 +102,14 @@ def check_target(path: Path, *, force: bool = False, sources: Sequence[Path] = (
             f"{path} holds files that Weft did not write, so --force does not replace it; "
             f"choose another folder, or empty it yourself"
         )
+
+
+def _holds_working_directory(target: Path) -> bool:
+    try:
+        here = Path(os.path.realpath(Path.cwd()))
+    except OSError:
+        return False
+    return target == here or target in here.parents
 
 
 def _take_place(temporary: Path, target: Path) -> None:
