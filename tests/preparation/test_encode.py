@@ -10,7 +10,7 @@ import pytest
 from weft.errors import PluginError
 from weft.interfaces.progress import Silent
 from weft.preparation.encode import encode_batch, ensure_layer, fit_text_codec, write_layer
-from weft.preparation.joint import joint_text_codec
+from weft.preparation.joint import joint_text_codec, reencode
 from weft.storage.codecs import codec_hash, load_codec, save_codec
 
 
@@ -52,13 +52,26 @@ def test_a_codec_may_not_pickle(tmp_path: Path, codec: Any) -> None:
 def test_a_layer_for_another_codec_is_kept(prepare: Any, write: Any, registry: Any, codec: Any) -> None:
     corpus = prepare(write({"a.mel": "1 2 3", "b.mel": "3 3"}))
     assert not corpus.has_layer("payload", "f" * 64)
-    layer = ensure_layer(corpus, "payload", codec, "f" * 64, registry)
+    layer = ensure_layer(corpus, "payload", codec, "f" * 64, registry, Silent())
     assert [tokens.tolist() for tokens in layer] == [[1, 2, 3], [3, 3]]
     assert codec.batches == [2]
-    again = ensure_layer(corpus, "payload", codec, "f" * 64, registry)
+    again = ensure_layer(corpus, "payload", codec, "f" * 64, registry, Silent())
     assert codec.batches == [2]
     assert [tokens.tolist() for tokens in again] == [tokens.tolist() for tokens in layer]
     corpus.verify()
+
+
+def test_encoding_for_a_mixture_shows_how_far_it_is(
+    prepare: Any, write: Any, registry: Any, codec: Any, reporter: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("weft.preparation.joint.get_registry", lambda: registry)
+    corpus = prepare(write({f"{i}.mel": f"{i} 1" for i in range(1, 101)}))
+    shown: list[tuple[str, int]] = []
+    monkeypatch.setattr(reporter, "task", lambda *of: shown.append(of[:2]) or Silent().task(*of))
+    reencode(corpus, "payload", codec, "f" * 64, reporter)
+    assert shown == [("encoding payloads of corpus", len(corpus))]
+    reencode(corpus, "payload", codec, "f" * 64, reporter)
+    assert len(shown) == 1
 
 
 def test_a_layer_for_a_folder_that_cannot_be_written(
@@ -70,7 +83,7 @@ def test_a_layer_for_a_folder_that_cannot_be_written(
         raise PermissionError(30, "Read-only file system")
 
     monkeypatch.setattr(Path, "mkdir", read_only)
-    layer = ensure_layer(corpus, "payload", codec, "f" * 64, registry)
+    layer = ensure_layer(corpus, "payload", codec, "f" * 64, registry, Silent())
     assert [tokens.tolist() for tokens in layer] == [[1, 2, 3], [3, 3]]
     assert not corpus.has_layer("payload", "f" * 64)
 
@@ -105,7 +118,9 @@ def test_corpora_with_different_text_get_one_codec(prepare: Any, write: Any, reg
             assert folder is not None
             hashes.append(codec_hash(folder))
             codec = load_codec(folder, registry)
-            layer = ensure_layer(two, "prompt", codec, hashes[-1], registry)
+            layer = ensure_layer(two, "prompt", codec, hashes[-1], registry, Silent())
             assert codec.decode([layer[0]]) == ["polka"]
+    learning = "learning one text vocabulary from "
+    assert [note.startswith(learning) for note in reporter.notes if "one text vocabulary" in note] == [True, False] * 2
     assert hashes[0] == hashes[1]
     assert not folder.exists()

@@ -141,8 +141,11 @@ def test_what_codecs_came_to_is_said_and_recorded(
     assert asked == [(("trainer", "data"), {"steps": steps, "batch_size": 8}) for steps in (40, 2)]
     codecs = corpus.manifest["codecs"]
     assert {modality: entry["steps"] for modality, entry in codecs.items()} == {"melody": 42, "text": 0}
-    assert [note for note in reporter.notes if note.startswith("codec of")] == [
+    training = (corpus.splits == "train").sum()
+    assert [note for note in reporter.notes if "codec of" in note] == [
+        f"learning the codec of melody from {training} samples",
         f"codec of melody: fake-melody, {codecs['melody']['vocab_size']} ids, learned in 42 steps",
+        f"learning the codec of text from {training} prompts",
         f"codec of text: {codecs['text']['name']}, {codecs['text']['vocab_size']} ids",
     ]
 

@@ -14,7 +14,7 @@ from weft.errors import FolderError, PluginError
 from weft.interfaces.codec import Codec, Tokens
 from weft.interfaces.payload import PayloadFormat
 from weft.interfaces.preparer import AnyPreparer, FittedCodec
-from weft.interfaces.progress import Reporter, Silent
+from weft.interfaces.progress import Reporter
 from weft.interfaces.samples import Sample
 from weft.interfaces.trainer import Dataset, Fit, Trainer
 from weft.plugins.registry import Registry
@@ -97,7 +97,9 @@ def encode_corpus(
     """Learn the codecs, write them and the token layers."""
     encoded = Encoded()
     counted = _CountedFit(fit)
-    fitted = preparer.fit_codec(material.samples("train"), material.samples("validation"), counted)
+    training = material.samples("train")
+    reporter.note(f"learning the codec of {material.modality} from {len(training)} samples")
+    fitted = preparer.fit_codec(training, material.samples("validation"), counted)
     codec = _add_codec(encoded, material, material.modality, fitted, registry, reporter, counted.steps)
     samples = material.samples()
     payloads = LazySequence(len(samples), lambda i: samples[i].payload)
@@ -105,7 +107,7 @@ def encode_corpus(
     prompts = material.prompts
     if any(prompt is not None for prompt in prompts):
         if material.modality != "text":
-            codec = _add_codec(encoded, material, "text", _prompt_codec(material.parts), registry, reporter)
+            codec = _add_codec(encoded, material, "text", _prompt_codec(material.parts, reporter), registry, reporter)
         _add_layer(encoded, material, "prompt", "text", codec, prompts, reporter)
     return encoded
 
@@ -154,7 +156,7 @@ def encode_batch(codec: Codec[Any], batch: Sequence[Any]) -> list[Tokens]:
 
 
 def ensure_layer(
-    corpus: CorpusFolder, field: Field, codec: Codec[Any], codec_hash: str, registry: Registry
+    corpus: CorpusFolder, field: Field, codec: Codec[Any], codec_hash: str, registry: Registry, reporter: Reporter
 ) -> TokenLayer:
     """Tokens of a corpus under a codec that need not be its own.
 
@@ -172,7 +174,7 @@ def ensure_layer(
         values = LazySequence(len(samples), lambda i: samples[i].payload)
     try:
         with new_folder(corpus.layer_folder(field, codec_hash)) as folder:
-            write_layer(folder, codec, values, Silent(), f"encoding {field}s")
+            write_layer(folder, codec, values, reporter, f"encoding {field}s of {corpus.path.name}")
     except FolderError:
         # The folder may be read-only, or another process may have been faster.
         if not corpus.has_layer(field, codec_hash):
@@ -187,8 +189,9 @@ def _layer_in_memory(codec: Codec[Any], values: Sequence[Any]) -> TokenLayer:
     )
 
 
-def _prompt_codec(parts: Sequence[PartRow]) -> FittedCodec[str]:
+def _prompt_codec(parts: Sequence[PartRow], reporter: Reporter) -> FittedCodec[str]:
     texts = [part.prompt for part in parts if part.prompt is not None and part.split == "train"]
+    reporter.note(f"learning the codec of text from {len(texts)} prompts")
     return FittedCodec(fit_text_codec(texts))
 
 

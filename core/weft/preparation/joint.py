@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 
 from weft.interfaces.codec import Codec
-from weft.interfaces.progress import Reporter
+from weft.interfaces.progress import Reporter, Silent
 from weft.plugins.registry import Registry, get_registry
 from weft.preparation.encode import ensure_layer, fit_text_codec
 from weft.storage.codecs import save_codec
@@ -38,7 +38,9 @@ def joint_text_codec(corpora: Sequence[CorpusFolder], registry: Registry, report
         yield with_text[0].codec_folder("text")
         return
     largest = max(int(corpus.manifest["codecs"]["text"]["vocab_size"]) for corpus in with_text)
-    codec = fit_text_codec(_training_texts(with_text, registry), minimum=largest)
+    texts = _training_texts(with_text, registry)
+    reporter.note(f"learning one text vocabulary from {len(texts)} texts of {len(with_text)} corpora")
+    codec = fit_text_codec(texts, minimum=largest)
     reporter.note(f"one text vocabulary of {codec.vocab_size} ids for {len(with_text)} corpora")
     with tempfile.TemporaryDirectory(prefix="weft-") as temporary:
         folder = Path(temporary) / "text"
@@ -46,10 +48,12 @@ def joint_text_codec(corpora: Sequence[CorpusFolder], registry: Registry, report
         yield folder
 
 
-def reencode(corpus: CorpusFolder, field: str, codec: Codec[str], codec_hash: str) -> TokenLayer:
+def reencode(
+    corpus: CorpusFolder, field: str, codec: Codec[str], codec_hash: str, reporter: Reporter | None = None
+) -> TokenLayer:
     """Tokens of the ``payload`` or ``prompt`` of each part under a codec that need not be the corpus's own."""
     known: dict[str, Field] = {"payload": "payload", "prompt": "prompt"}
-    return ensure_layer(corpus, known[field], codec, codec_hash, get_registry())
+    return ensure_layer(corpus, known[field], codec, codec_hash, get_registry(), reporter or Silent())
 
 
 def _training_texts(corpora: Sequence[CorpusFolder], registry: Registry) -> Sequence[str]:
