@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 import torch
 
+from weft.cli.show import render
 from weft.errors import FolderError
 from weft.storage.checkpoints import TrainingState
 from weft.storage.corpus import CorpusFolder
@@ -50,9 +51,35 @@ def test_a_run(run: RunFolder) -> None:
     assert summary["checkpoints"]["best"] == {"step": 1, "weights_sha256": hash_file(best)}
 
 
+def test_losses_of_a_run(run: RunFolder) -> None:
+    best = {"step": 1, "loss": 2.0, "text/nats_per_token": 2.0}
+    for step, loss in ((1, 2.0), (2, 2.03), (3, 2.5)):
+        notes = {"best": best, "last": {"step": step, "loss": loss, "text/nats_per_token": loss}}
+        run.checkpoints.save(TrainingState(step, {"a": torch.zeros(2)}, {}, notes), best=step == 1)
+        rows = [{"step": step, "loss": 3.0 - step}, {"step": step, "validation/loss": loss}]
+        with run.metrics_path.open("a") as file:
+            file.writelines(json.dumps(row) + "\n" for row in rows)
+        summary = run_summary(run)
+        assert summary["validation"] == {"text": {"nats_per_token": 2.0}}
+        assert summary["validation_last"] == {"text": {"nats_per_token": loss}}
+        assert summary["training_loss"] == {"step": step, "loss": 3.0 - step}
+        assert (summary["memorizing"] is None) == (step < 3)
+    assert "best at step 1 (2.000) and ended at 2.500" in summary["memorizing"]
+    shown = "\n".join(render(summary))
+    assert "began to memorize" in shown
+    assert "validation last" in shown
+
+
+def test_metrics_that_are_none(run: RunFolder) -> None:
+    run.metrics_path.write_text("3\n")
+    with pytest.raises(FolderError, match=r"metrics.jsonl is damaged"):
+        run_summary(run)
+
+
 def test_a_run_with_nothing_held_out(run: RunFolder) -> None:
     save(run, 1, best=True, figures=None)
-    assert run_summary(run)["validation"] == {}
+    summary = run_summary(run)
+    assert (summary["validation"], summary["validation_last"], summary["memorizing"]) == ({}, {}, None)
 
 
 @pytest.mark.parametrize("name", ["model.safetensors", "state.json"])

@@ -16,6 +16,9 @@ from weft.storage.run import RunFolder
 EXAMPLES = 2
 """Rejections that are shown of each reason."""
 
+MEMORIZED = 1.02
+"""How much worse than its best a held-out loss must end to be called memorizing."""
+
 
 def corpus_summary(corpus: CorpusFolder) -> dict[str, Any]:
     """Counts, rejections by reason with examples, codecs, tokens and content hash."""
@@ -60,13 +63,14 @@ def rejection_examples(corpus: CorpusFolder, count: int = EXAMPLES) -> list[dict
 
 
 def run_summary(run: RunFolder) -> dict[str, Any]:
-    """Parameters, steps, held-out figures and hashes of weights.
+    """Parameters, steps, losses and hashes of weights.
 
-    ``step`` and ``weights_sha256`` are of the last weights; ``validation`` is of the best, which ``generate`` uses. A
-    run without a checkpoint yet is at step 0 and has neither weights nor figures.
+    ``step`` and ``weights_sha256`` are of the last weights; ``validation`` is of the best, which ``generate`` uses, and
+    ``validation_last`` of the last. A run without a checkpoint yet is at step 0 and has neither weights nor figures.
     """
     manifest = run.manifest
     begun = bool(run.checkpoints.pointers())
+    best, last = (_held_out(run, which) if begun else {} for which in ("best", "last"))
     checkpoints = {which: _checkpoint(run, which) for which in _BOTH} if begun else {}
     return {
         "kind": "run",
@@ -75,7 +79,10 @@ def run_summary(run: RunFolder) -> dict[str, Any]:
         "parameters": _parameters(run) if begun else None,
         "step": checkpoints["last"]["step"] if begun else 0,
         "weights_sha256": checkpoints["last"]["weights_sha256"] if begun else None,
-        "validation": _validation(run) if begun else {},
+        "validation": _by_modality(best),
+        "validation_last": _by_modality(last),
+        "training_loss": _training_loss(run),
+        "memorizing": memorizing(best, last),
         "generate_uses": "best" if begun else None,
         "checkpoints": checkpoints,
         "settings": dict(manifest.settings),
@@ -105,16 +112,45 @@ def _parameters(run: RunFolder) -> int:
         raise FolderError(f"{path} is damaged ({error}); train again or restore the file") from error
 
 
-def _validation(run: RunFolder) -> dict[str, dict[str, float]]:
-    """Held-out figures of the best weights, by modality; empty where nothing was held out."""
-    path = run.checkpoints.path("best") / "state.json"
+def _held_out(run: RunFolder, which: Which) -> dict[str, float]:
+    """Held-out figures of some weights; empty where nothing was held out."""
+    path = run.checkpoints.path(which) / "state.json"
     try:
-        best: Mapping[str, Any] = json.loads(path.read_text(encoding="utf-8"))["notes"].get("best") or {}
+        figures: Mapping[str, Any] = json.loads(path.read_text(encoding="utf-8"))["notes"].get(which) or {}
+        return {name: float(value) for name, value in figures.items()}
     except (OSError, ValueError, KeyError, AttributeError, TypeError) as error:
         raise FolderError(f"{path} is damaged ({error}); train again or restore the file") from error
+
+
+def _by_modality(held_out: Mapping[str, float]) -> dict[str, dict[str, float]]:
     figures: dict[str, dict[str, float]] = {}
-    for name, value in best.items():
+    for name, value in held_out.items():
         modality, slash, metric = name.partition("/")
         if slash:
-            figures.setdefault(modality, {})[metric] = float(value)
+            figures.setdefault(modality, {})[metric] = value
     return figures
+
+
+def _training_loss(run: RunFolder) -> dict[str, float] | None:
+    """What was logged last while training: the mean loss of the few steps up to ``step``."""
+    try:
+        logged = [{"step": row["step"], "loss": row["loss"]} for row in run.metrics() if "loss" in row]
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise FolderError(f"{run.metrics_path} is damaged ({error!r}); restore the file, or remove it") from error
+    return logged[-1] if logged else None
+
+
+def memorizing(best: Mapping[str, float], last: Mapping[str, float]) -> str | None:
+    """What is to be said of a run that ended with a worse held-out loss than it had; ``None`` where nothing is.
+
+    Args:
+        best: ``step`` and ``loss`` of the best weights; empty where nothing was held out.
+        last: Those of the last weights.
+    """
+    if not ({"step", "loss"} <= best.keys() and "loss" in last and last["loss"] > MEMORIZED * best["loss"]):
+        return None
+    return (
+        f"the model began to memorize: its held-out loss was best at step {best['step']:.0f} ({best['loss']:.3f}) and "
+        f"ended at {last['loss']:.3f}. `generate` uses the best weights; more data, a smaller size or fewer steps "
+        f"would help"
+    )

@@ -18,6 +18,7 @@ from weft.models.device import cpu_threads, enough_memory, pick_device
 from weft.storage.atomic import check_target
 from weft.storage.checkpoints import TrainingState
 from weft.storage.run import RunFolder, RunManifest
+from weft.storage.summaries import memorizing
 from weft.training.callbacks import KeepWeights, LogMetrics, ShowProgress
 from weft.training.data import rows_of
 from weft.training.decisions import Decisions, decide, describe, held_out_rows
@@ -27,8 +28,6 @@ from weft.training.material import Material
 from weft.training.settings import RunSettings, TrainRequest
 
 MEMORY_ADVICE = "compute a step in more micro-batches, or choose a smaller batch, context or size"
-MEMORIZED = 1.02
-"""How much worse than its best a held-out loss must end to be called memorizing."""
 
 
 def train_run(
@@ -203,13 +202,9 @@ def _judge(keep: KeepWeights, reporter: Reporter) -> None:
         if keep.best is None:
             reporter.warn("nothing was held out (too few items), so nobody can tell learning from memorizing here")
         return
-    assert keep.best is not None
-    if keep.last["loss"] > MEMORIZED * keep.best["loss"]:
-        reporter.warn(
-            f"the model began to memorize: its held-out loss was best at step {keep.best['step']} "
-            f"({keep.best['loss']:.3f}) and ended at {keep.last['loss']:.3f}. `generate` uses the best weights; "
-            "more data, a smaller size or fewer steps would help"
-        )
+    warning = memorizing(keep.best or {}, keep.last)
+    if warning is not None:
+        reporter.warn(warning)
 
 
 def _conditional(material: Material) -> list[str]:
