@@ -67,7 +67,9 @@ class LogitsProcessor(ABC):
 
     @abstractmethod
     def __call__(self, logits: torch.Tensor, drawn: torch.Tensor) -> torch.Tensor:
-        """Changed scores.
+        """Changed scores, floating point, of the same shape.
+
+        What may not follow stays excluded, whatever is returned; a row in which nothing is left is an error.
 
         Args:
             logits: Floating point, ``(rows, vocabulary)``; ``-inf`` where an id may not follow.
