@@ -10,7 +10,7 @@ import pytest
 
 import weft
 from weft.cli.main import run
-from weft.cli.settings import read_settings
+from weft.cli.settings import read_assignments, read_config
 from weft.cli.show import render
 from weft.errors import OptionError
 
@@ -75,6 +75,34 @@ def test_prepare_hands_on_sources_and_options(stage: Any, tmp_path: Path, capsys
     assert json.loads(capsys.readouterr().out) == SUMMARY
 
 
+def test_one_config_serves_every_modality(stage: Any, tmp_path: Path) -> None:
+    recorder = stage("prepare")
+    config = tmp_path / "options.toml"
+    config.write_text("[image]\nsize = 64\n[text]\nvocab_size = 300\n[audio]\ncodec_steps = 5\n")
+    poem = tmp_path / "poem.txt"
+    poem.write_text("roses")
+    assert run(["prepare", str(poem), "--out", "c", "--config", str(config), "--set", "text.max_chars=9"]) == 0
+    assert run(["prepare", "a", "--out", "c", "--config", str(config), "--modality", "image"]) == 0
+    assert [(named["modality"], named["options"]) for _, named in recorder.calls] == [
+        ("text", {"text.vocab_size": 300, "text.max_chars": "9"}),
+        ("image", {"image.size": 64}),
+    ]
+
+
+def test_an_option_of_another_modality_is_an_error_where_it_is_typed(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "poem.txt").write_text("roses")
+    config = tmp_path / "options.toml"
+    config.write_text("[image]\nsize = 64\n")
+    command = ["prepare", str(tmp_path / "poem.txt"), "--out", str(tmp_path / "c"), "--config", str(config)]
+    assert run([*command, "--set", "image.size=32"]) == 2
+    assert "image.size is not an option here" in capsys.readouterr().err
+    config.write_text("[image]\nsize = 64\n[text]\nsize = 1\n")
+    assert run(command) == 2
+    assert "text.size is not an option here" in capsys.readouterr().err
+
+
 def test_train_hands_on_every_option(stage: Any) -> None:
     recorder = stage("train")
     given = {
@@ -127,20 +155,25 @@ def test_nothing_of_a_summary_is_left_out() -> None:
 
 @pytest.mark.parametrize(
     ("text", "expected"),
-    [("size = 3", "'size' stands outside a table"), ("[image\n", "is not valid TOML"), ("\xff", "is not valid TOML")],
+    [
+        ("[images]\nsize = 3", r"\[images\] is no modality; there are image, text"),
+        ("size = 3", "'size' stands outside a table"),
+        ("[image\n", "is not valid TOML"),
+        ("\xff", "is not valid TOML"),
+    ],
 )
 def test_a_bad_config_is_one_sentence(tmp_path: Path, text: str, expected: str) -> None:
     path = tmp_path / "c.toml"
     path.write_bytes(text.encode("latin-1"))
     with pytest.raises(OptionError, match=expected):
-        read_settings(path, [])
+        read_config(path, ["image", "text"])
 
 
 @pytest.mark.parametrize("assignment", ["size", "=3", " = 3"])
 def test_an_assignment_needs_a_name_and_a_value(assignment: str) -> None:
     with pytest.raises(OptionError, match="--set takes OPTION=VALUE"):
-        read_settings(None, [assignment])
+        read_assignments([assignment])
 
 
 def test_a_value_may_hold_an_equals_sign() -> None:
-    assert read_settings(None, ["text.mark = a=b"]) == {"text.mark": "a=b"}
+    assert read_assignments(["text.mark = a=b"]) == {"text.mark": "a=b"}

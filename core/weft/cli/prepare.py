@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import click
 
@@ -38,12 +40,30 @@ def _row_help(row: object) -> str:
     return f"{row.help}  [{'; '.join(fact for fact in facts if fact)}]"
 
 
+def _from_config(config: Path, sources: Sequence[Path], modality: str | None) -> tuple[str, dict[str, Any]]:
+    """The modality, inferred where it is not named, and what the file sets for it."""
+    from weft.cli.settings import read_config, settings_for
+    from weft.plugins.official import OFFICIAL_PLUGINS
+    from weft.plugins.registry import get_registry
+    from weft.preparation.infer import modality_of
+
+    registry = get_registry()
+    tables = read_config(config, {*registry.modalities, *(plugin.modality for plugin in OFFICIAL_PLUGINS)})
+    modality = modality or modality_of(sources, registry)
+    return modality, settings_for(modality, tables)
+
+
 @click.command(cls=PrepareCommand)
 @click.argument("sources", metavar="SOURCE...", nargs=-1, required=True, type=click.Path(path_type=Path))
 @click.option("--out", required=True, metavar="CORPUS", type=click.Path(path_type=Path), help="Folder to write.")
 @click.option("--modality", metavar="NAME", help="What the sources are; inferred from their files without it.")
 @click.option("--set", "assignments", metavar="OPTION=VALUE", multiple=True, help="An option of the modality.")
-@click.option("--config", metavar="FILE", type=click.Path(path_type=Path), help="Options from a TOML file.")
+@click.option(
+    "--config",
+    metavar="FILE",
+    type=click.Path(path_type=Path),
+    help="Options from the modality's table in a TOML file.",
+)
 @click.option("--seed", default=0, show_default=True, help="Decides the split and how the codec learns.")
 @click.option("--threads", default=1, show_default=True, help="CPU threads for codecs; part of what decides them.")
 @click.option("--device", metavar="NAME", help="Where codecs learn: cpu, cuda or mps; the best there is without it.")
@@ -65,10 +85,13 @@ def prepare(
     as_json: bool,
 ) -> None:
     """Turn raw files into a corpus: clean, filter, deduplicate, encode."""
-    from weft.cli.settings import read_settings
+    from weft.cli.settings import read_assignments
     from weft.cli.show import print_summary
 
-    settings = read_settings(config, assignments)
+    settings = read_assignments(assignments)
+    if config is not None:
+        modality, own = _from_config(config, sources, modality)
+        settings = {**own, **settings}
     reporter = session.reporter()
 
     import weft

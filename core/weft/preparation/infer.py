@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Sequence
+from pathlib import Path
 
 from weft.errors import PluginError, SourceError
 from weft.interfaces.samples import Item, Reason
 from weft.plugins.official import official_plugin_for
 from weft.plugins.registry import Registry
+from weft.preparation.collect import collect
 
 
 def infer_modality(items: Sequence[Item], registry: Registry) -> str:
@@ -24,6 +26,15 @@ def infer_modality(items: Sequence[Item], registry: Registry) -> str:
     if len(candidates) == 1:
         return candidates.pop()
     raise SourceError(_explain_several(known, registry))
+
+
+def modality_of(sources: Sequence[Path], registry: Registry) -> str:
+    """As :func:`infer_modality`, for sources that are not collected yet.
+
+    Raises:
+        SourceError: There is nothing in the sources, or they are of several modalities, or of none.
+    """
+    return infer_modality(collect(sources).items, registry)
 
 
 def rejection(item: Item, modality: str, registry: Registry) -> Reason | None:
