@@ -38,7 +38,7 @@ class AudioDemo(weft.Demo):
         "Single notes of five synthetic instruments, each recorded several times at ten pitches, now louder, now "
         "longer, now a little out of tune. The model learns to play the note that a caption asks for."
     )
-    minutes = 1.5
+    minutes = 1.0
     options: Mapping[str, Any] = {"audio.tokens_per_second": 62}
 
     def write_source(self, folder: Path, seed: int) -> None:

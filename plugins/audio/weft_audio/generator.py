@@ -20,9 +20,10 @@ class AudioGenerator(weft.TokenGenerator[Waveform]):
         guidance=1.5,
     )
     creativity: ClassVar = {
-        "precise": {"temperature": 0.7, "guidance": 2.0},
-        "balanced": {"temperature": 0.9, "guidance": 1.5},
-        "creative": {"temperature": 1.0, "top_p": 1.0, "guidance": 1.0},
+        # A low temperature would be no precision: sounds then dwell on their most likely piece, silence say.
+        "precise": {"temperature": 1.0, "top_p": 0.98, "guidance": 3.0},
+        "balanced": {"temperature": 0.9, "top_p": 0.95, "guidance": 1.5},
+        "creative": {"temperature": 1.0, "top_p": 1.0, "guidance": 1.5},
     }
 
     def lengths(self, request: weft.Request, context: weft.GenerationContext) -> tuple[int, int]:
