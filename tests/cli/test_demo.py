@@ -15,7 +15,7 @@ import pytest
 import weft
 from weft.cli.main import run
 from weft.cli.showcase.chart import HEIGHT, WIDTH, loss_chart, ticks
-from weft.cli.showcase.view import EXCERPT, evenly_spaced, excerpt
+from weft.cli.showcase.view import EXCERPT, excerpt
 
 ENTRY = """
     import weft
@@ -369,8 +369,3 @@ def test_long_texts_are_shown_by_their_beginning() -> None:
     assert excerpt("short") == "short"
     assert excerpt(b"bytes" * 1000) == b"bytes" * 1000
     assert excerpt("x" * 1000) == "x" * EXCERPT + " …"
-
-
-def test_samples_are_picked_from_the_whole_range() -> None:
-    assert evenly_spaced(range(100), 4) == [0, 25, 50, 75]
-    assert list(evenly_spaced(range(3), 4)) == [0, 1, 2]

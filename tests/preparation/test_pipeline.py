@@ -5,14 +5,18 @@ from __future__ import annotations
 import json
 import shutil
 from collections import Counter
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from weft.errors import FolderError, OptionError, PluginError, SourceError
 from weft.preparation.ledger import check_counts
+from weft.preparation.pipeline import evenly_spaced
 from weft.storage.corpus import CorpusFolder
 
 MELODIES = {f"{i:02d}.mel": f"{i} {i + 1} {i + 2}\n{i} {i} {i + 50}" for i in range(1, 31)}
@@ -81,6 +85,15 @@ def test_every_failure_is_one_rejection(prepare: Any, write: Any) -> None:
     by_verdict = Counter((row["sample"] is None, row["verdict"]) for row in corpus.verdicts())
     assert by_verdict[False, "kept"] == counts["kept"]
     assert by_verdict[False, "rejected"] == sum(counts["rejected"].values())
+
+
+@given(st.integers(0, 60), st.integers(1, 30))
+def test_evenly_spaced_things_are_from_the_whole_range(length: int, count: int) -> None:
+    chosen = list(evenly_spaced(range(length), count))
+    assert len(chosen) == min(length, count)
+    gaps = {after - before for before, after in pairwise([*chosen, length])}
+    assert chosen[:1] == list(range(length))[:1]
+    assert not gaps or max(gaps) - min(gaps) <= 1
 
 
 def test_counts_that_do_not_add_up_are_noticed() -> None:

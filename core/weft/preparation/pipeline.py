@@ -7,7 +7,7 @@ import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from weft._version import __version__
 from weft.errors import OptionError, PluginError, SourceError, WeftError
@@ -37,6 +37,8 @@ from weft.storage.corpus import (
 )
 from weft.storage.payloads import PayloadStore, PayloadWriter
 from weft.storage.tables import PARTS, VERDICTS, write_rows
+
+T = TypeVar("T")
 
 RESOLVE_ITEMS = 512
 """How many items options are derived from, evenly spaced."""
@@ -184,8 +186,8 @@ def _make_plan(
     )
 
 
-def evenly_spaced(items: Sequence[Item], count: int) -> Sequence[Item]:
-    """At most so many of the items, from the whole range."""
+def evenly_spaced(items: Sequence[T], count: int) -> Sequence[T]:
+    """At most so many of some things, from the whole range."""
     if len(items) <= count:
         return items
     return [items[place * len(items) // count] for place in range(count)]

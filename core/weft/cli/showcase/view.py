@@ -17,6 +17,7 @@ from weft.cli.showcase.figures import Figures, corpus_figures, count, run_figure
 from weft.interfaces.payload import PayloadFormat
 from weft.interfaces.progress import Reporter
 from weft.plugins.registry import Registry
+from weft.preparation.pipeline import evenly_spaced
 from weft.storage.ownership import DEMO_MEDIA
 from weft.storage.summaries import rejection_examples
 
@@ -164,13 +165,6 @@ def sample_cards(corpus: weft.Corpus, payload_format: PayloadFormat[Any], media:
         Card(media.show(excerpt(sample.payload), payload_format, _title("Sample", sample.prompt)), sample.prompt)
         for sample in (samples[place] for place in places)
     ]
-
-
-def evenly_spaced(places: Sequence[int], count: int) -> Sequence[int]:
-    """At most so many of them, from the whole range."""
-    if len(places) <= count:
-        return places
-    return [places[number * len(places) // count] for number in range(count)]
 
 
 def excerpt(payload: Any) -> Any:
