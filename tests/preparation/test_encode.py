@@ -120,7 +120,7 @@ def test_corpora_with_different_text_get_one_codec(prepare: Any, write: Any, reg
             codec = load_codec(folder, registry)
             layer = ensure_layer(two, "prompt", codec, hashes[-1], registry, Silent())
             assert codec.decode([layer[0]]) == ["polka"]
-    learning = "learning one text vocabulary from "
+    learning = "learning one text vocabulary for 2 corpora "
     assert [note.startswith(learning) for note in reporter.notes if "one text vocabulary" in note] == [True, False] * 2
     assert hashes[0] == hashes[1]
     assert not folder.exists()

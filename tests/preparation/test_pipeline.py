@@ -156,9 +156,9 @@ def test_what_codecs_came_to_is_said_and_recorded(
     assert {modality: entry["steps"] for modality, entry in codecs.items()} == {"melody": 42, "text": 0}
     training = (corpus.splits == "train").sum()
     assert [note for note in reporter.notes if "codec of" in note] == [
-        f"learning the codec of melody from {training} samples",
+        f"learning the codec of melody (training samples: {training})",
         f"codec of melody: fake-melody, {codecs['melody']['vocab_size']} ids, learned in 42 steps",
-        f"learning the codec of text from {training} prompts",
+        f"learning the codec of text (prompts: {training})",
         f"codec of text: {codecs['text']['name']}, {codecs['text']['vocab_size']} ids",
     ]
 

@@ -98,7 +98,7 @@ def encode_corpus(
     encoded = Encoded()
     counted = _CountedFit(fit)
     training = material.samples("train")
-    reporter.note(f"learning the codec of {material.modality} from {len(training)} samples")
+    reporter.note(f"learning the codec of {material.modality} (training samples: {len(training)})")
     fitted = preparer.fit_codec(training, material.samples("validation"), counted)
     codec = _add_codec(encoded, material, material.modality, fitted, registry, reporter, counted.steps)
     samples = material.samples()
@@ -191,7 +191,7 @@ def _layer_in_memory(codec: Codec[Any], values: Sequence[Any]) -> TokenLayer:
 
 def _prompt_codec(parts: Sequence[PartRow], reporter: Reporter) -> FittedCodec[str]:
     texts = [part.prompt for part in parts if part.prompt is not None and part.split == "train"]
-    reporter.note(f"learning the codec of text from {len(texts)} prompts")
+    reporter.note(f"learning the codec of text (prompts: {len(texts)})")
     return FittedCodec(fit_text_codec(texts))
 
 

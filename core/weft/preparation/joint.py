@@ -39,7 +39,7 @@ def joint_text_codec(corpora: Sequence[CorpusFolder], registry: Registry, report
         return
     largest = max(int(corpus.manifest["codecs"]["text"]["vocab_size"]) for corpus in with_text)
     texts = _training_texts(with_text, registry)
-    reporter.note(f"learning one text vocabulary from {len(texts)} texts of {len(with_text)} corpora")
+    reporter.note(f"learning one text vocabulary for {len(with_text)} corpora (texts: {len(texts)})")
     codec = fit_text_codec(texts, minimum=largest)
     reporter.note(f"one text vocabulary of {codec.vocab_size} ids for {len(with_text)} corpora")
     with tempfile.TemporaryDirectory(prefix="weft-") as temporary:
