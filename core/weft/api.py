@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -275,15 +276,16 @@ def train(
         device=device,
     )
     registry = get_registry()
+    encode_again = partial(reencode, reporter=reporter)
     path = Path(out)
     if resume and (path / "run.json").exists():
         begun = RunFolder.open(path)
         check_resumable(begun, request, [folder.sha256 for folder in folders])
         own_codec = begun.codec_folder("text") if "text" in begun.manifest.codecs else None
-        material = gather(folders, registry, own_codec, reencode)
+        material = gather(folders, registry, own_codec, encode_again)
         return Run(resume_run(path, material, reporter, device))
     with joint_text_codec(folders, registry, reporter) as text_codec:
-        material = gather(folders, registry, text_codec, reencode)
+        material = gather(folders, registry, text_codec, encode_again)
         corpora = [folder.path for folder in folders]
         return Run(train_run(path, material, request, reporter, force=force, corpora=corpora))
 
