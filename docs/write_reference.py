@@ -38,7 +38,8 @@ def command_sections() -> Iterator[str]:
 
 
 def command_rows(command: click.Command, context: click.Context) -> Iterator[tuple[str, str]]:
-    for parameter in command.get_params(context):
+    # Without --help, whose spelling click remembers from whoever asked for it first.
+    for parameter in command.params:
         record = parameter.get_help_record(context)
         if record is not None and record[1]:
             yield f"`{record[0]}`", record[1]

@@ -159,7 +159,16 @@ def test_an_interrupt_ends_with_130(fake_plugins: Any) -> None:
     def register_commands(register):
         register("wait", "weft_wait.command:wait", "Wait.")
     """
-    command = "import click, sys, time\n@click.command()\ndef wait():\n    print('ready', flush=True); time.sleep(60)\n"
+    # Whoever runs the tests in the background may have made this process and its children deaf to interrupts.
+    command = """
+    import click, signal, time
+
+    @click.command()
+    def wait():
+        signal.signal(signal.SIGINT, signal.default_int_handler)
+        print("ready", flush=True)
+        time.sleep(60)
+    """
     fake_plugins.install("weft_wait", source, command=command)
     process = subprocess.Popen(
         [sys.executable, "-m", "weft", "wait"], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
