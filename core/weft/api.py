@@ -284,6 +284,10 @@ def train(
         own_codec = begun.codec_folder("text") if "text" in begun.manifest.codecs else None
         material = gather(folders, registry, own_codec, encode_again)
         return Run(resume_run(path, material, reporter, device))
+    if resume:
+        reporter.note(f"there is no run to go on with in {path} yet: it begins now")
+    elif not force and (path / "run.json").exists():
+        raise FolderError(f"{path} is a run already; go on with it by --resume, choose another folder, or pass --force")
     with joint_text_codec(folders, registry, reporter) as text_codec:
         material = gather(folders, registry, text_codec, encode_again)
         corpora = [folder.path for folder in folders]

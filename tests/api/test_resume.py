@@ -212,7 +212,7 @@ def test_other_corpora_are_refused(
 
 def test_an_output_in_the_way(text_corpus: weft.Corpus, text_run: weft.Run, tmp_path: Path) -> None:
     before = hash_folder(text_run.path)
-    with pytest.raises(weft.FolderError, match="is not empty; choose another or pass --force"):
+    with pytest.raises(weft.FolderError, match="is a run already; go on with it by --resume"):
         weft.train(text_corpus, out=text_run.path, steps=3)
     (tmp_path / "mine").mkdir()
     (tmp_path / "mine" / "thesis.tex").write_text("do not lose")

@@ -57,6 +57,12 @@ def test_another_kind(tmp_path: Path) -> None:
         read_manifest(write(tmp_path, {"kind": "run", "schema": 1}), "corpus", 1)
 
 
+def test_a_run_where_a_corpus_is_wanted(tmp_path: Path) -> None:
+    (tmp_path / "run.json").write_text("{}")
+    with pytest.raises(FolderError, match="is a run, not a corpus; give a folder made by `weft prepare`"):
+        read_manifest(tmp_path, "corpus", 1)
+
+
 def test_folders_that_are_none(tmp_path: Path) -> None:
     with pytest.raises(FolderError, match="does not exist"):
         read_manifest(tmp_path / "absent", "corpus", 1)

@@ -58,7 +58,8 @@ def generate(
 ) -> None:
     """Generate text, images, audio, ... with a trained run.
 
-    A PROMPT of - is read from standard input. Text is printed, all else saved in ./out, unless --out says where.
+    Put quotes around a PROMPT of several words; one that is - is read from standard input. Text is printed, all else
+    saved in ./out, unless --out says where.
     """
     _check(n, seed, options)
     wanted: list[str | None] = [read_prompt(prompt) for prompt in prompts] or [None]

@@ -17,7 +17,7 @@ from weft.cli.session import CommandSession, global_options, pass_session
 @click.option("--steps", type=int, help="Optimizer steps.")
 @click.option("--minutes", type=float, help="Time budget; 5 without --steps. Becomes a number of steps at once.")
 @click.option("--seed", type=int, help="Of everything random; 0 without it.")
-@click.option("--resume", is_flag=True, help="Continue a run that was stopped.")
+@click.option("--resume", is_flag=True, help="Go on with a run that was stopped, or begin it.")
 @click.option("--force", is_flag=True, help="Replace a Weft folder that is already there.")
 @click.option("--batch-size", type=int, help="Documents or windows a step; derived from the size without it.")
 @click.option("--micro-batches", type=int, help="Parts that a step is computed in, to save memory; 1 without it.")

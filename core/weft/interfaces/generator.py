@@ -184,7 +184,7 @@ class Artifact(Generic[P]):
     payload: P
     modality: str
     prompt: str | None
-    drawn: Drawn
+    drawn: Drawn = field(repr=False)
     settings: SamplingOptions
     format: PayloadFormat[P] = field(repr=False)
 

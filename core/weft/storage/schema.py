@@ -37,6 +37,9 @@ def read_manifest(
     if not folder.is_dir():
         raise FolderError(f"{folder} does not exist or is no folder{hint}")
     if not path.is_file():
+        other = next((name for name in MADE_BY if name != kind and (folder / f"{name}.json").is_file()), None)
+        if other is not None:
+            raise FolderError(f"{folder} is a {other}, not a {kind}{hint}")
         raise FolderError(f"{folder} is not a complete {kind}: it has no {path.name}{hint}")
     manifest = _parse(path)
     if manifest.get("kind", kind) != kind:
