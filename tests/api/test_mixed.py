@@ -135,5 +135,5 @@ def test_nothing_to_train_on(tmp_path: Path) -> None:
 
 
 def test_a_run_is_no_corpus(text_run: weft.Run, tmp_path: Path) -> None:
-    with pytest.raises(weft.FolderError, match=r"not a complete corpus: it has no corpus.json"):
+    with pytest.raises(weft.FolderError, match="is a run, not a corpus"):
         weft.train(text_run.path, out=tmp_path / "run")
