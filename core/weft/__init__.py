@@ -49,6 +49,9 @@ if TYPE_CHECKING:
     from weft.interfaces.generator import SamplingOptions as SamplingOptions
     from weft.interfaces.generator import SamplingPlan as SamplingPlan
     from weft.interfaces.modality import Modality as Modality
+    from weft.interfaces.near import Boilerplate as Boilerplate
+    from weft.interfaces.near import NearDuplicates as NearDuplicates
+    from weft.interfaces.near import Signature as Signature
     from weft.interfaces.options import option as option
     from weft.interfaces.payload import PayloadFormat as PayloadFormat
     from weft.interfaces.preparer import Filter as Filter
@@ -56,6 +59,7 @@ if TYPE_CHECKING:
     from weft.interfaces.preparer import Preparer as Preparer
     from weft.interfaces.samples import Item as Item
     from weft.interfaces.samples import Reason as Reason
+    from weft.interfaces.samples import Revised as Revised
     from weft.interfaces.samples import Sample as Sample
     from weft.interfaces.samples import Unreadable as Unreadable
     from weft.interfaces.segments import EncodedSegment as EncodedSegment
@@ -96,10 +100,11 @@ _HOME = {
         "SamplingPlan",
     ),
     "weft.interfaces.modality": ("Modality",),
+    "weft.interfaces.near": ("Boilerplate", "NearDuplicates", "Signature"),
     "weft.interfaces.options": ("option",),
     "weft.interfaces.payload": ("PayloadFormat",),
     "weft.interfaces.preparer": ("Filter", "FittedCodec", "Preparer"),
-    "weft.interfaces.samples": ("Item", "Reason", "Sample", "Unreadable"),
+    "weft.interfaces.samples": ("Item", "Reason", "Revised", "Sample", "Unreadable"),
     "weft.interfaces.segments": ("EncodedSegment",),
     "weft.interfaces.trainer": ("Batch", "Dataset", "Fit", "LossSum", "Trainer"),
     "weft.plugins.hookspecs": ("hookimpl",),

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Generic, Literal, TypeVar
 
 from weft.interfaces.codec import Codec
-from weft.interfaces.samples import Item, P, Reason, Sample, Unreadable
+from weft.interfaces.near import Boilerplate, NearDuplicates
+from weft.interfaces.samples import Item, P, Reason, Revised, Sample, Unreadable
 from weft.interfaces.trainer import Fit
 
 OptionsT = TypeVar("OptionsT")
@@ -18,17 +19,26 @@ OptionsT = TypeVar("OptionsT")
 class Filter(ABC, Generic[P]):
     """Keeps a sample or says why not.
 
+    Core calls :meth:`measure`, adds the result to ``sample.figures``, and then calls :meth:`check`. Filters are made
+    and used in worker processes, one set in each.
+
     Attributes:
         name: Shown in the report.
         on: ``raw`` runs before cleaning (the size of the original picture), ``clean`` after it.
+        source: The paper or project that the rule is from, shown in the report; empty for a rule of one's own.
     """
 
     name: str
     on: Literal["raw", "clean"] = "clean"
+    source: str = ""
+
+    def measure(self, sample: Sample[P]) -> Mapping[str, float]:
+        """The numbers that :meth:`check` decides by, by names that no other filter of the modality uses."""
+        return {}
 
     @abstractmethod
-    def check(self, sample: Sample[P]) -> Reason | None:
-        """``None`` to keep the sample."""
+    def check(self, sample: Sample[P]) -> Reason | Revised[P] | None:
+        """``None`` to keep the sample, a :class:`weft.Reason` to reject it, or what is left of it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,6 +88,19 @@ class Preparer(ABC, Generic[P, OptionsT]):
     def filters(self) -> Sequence[Filter[P]]:
         """Quality checks, in the order in which they run."""
         return ()
+
+    def near(self) -> NearDuplicates[P] | None:
+        """How near-duplicates are found; ``None`` (the default, and where the user turned it off) finds none."""
+        return None
+
+    def boilerplate(self) -> Boilerplate[P] | None:
+        """How parts that many samples share are found and left out; ``None`` (the default) leaves all in."""
+        return None
+
+    def portions(self, item: Item) -> Sequence[Item]:
+        """Cut a large item into pieces that can be read apart, by several processes; together they give the samples of
+        the whole, in its order. Cheap, for it runs before anything is read. Default: the item as it is."""
+        return (item,)
 
     def divide(self, payload: P, fraction: float) -> tuple[P, P] | None:
         """Cut the last ``fraction`` off a payload for validation, where there are too few to hold some out whole.

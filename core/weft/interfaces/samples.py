@@ -19,7 +19,8 @@ class Item:
 
     Attributes:
         name: Path inside the sources, ``/``-separated, unique within one preparation.
-        open: Opens the bytes for reading; the caller closes.
+        open: Opens the bytes for reading; the caller closes. It travels to worker processes, so it has to be picklable:
+            a function of a module, a ``functools.partial`` of one, or an object of a class with ``__call__``.
         size: Length in bytes.
         metadata: The row of the table that names this file (``metadata.csv`` and the like), empty without one.
         source: What the user named on the command line, for the manifest.
@@ -60,10 +61,13 @@ class Sample(Generic[P]):
         payload: The content itself.
         prompt: The text a person would type to ask for it: the caption of an image or a clip, the prompt that a
             response answers. ``None`` makes the sample unconditional.
+        figures: What was measured of it on the way, by name: by the preparer while reading and cleaning (the size of
+            the original, how many addresses were masked), and by filters. They are written into the corpus.
     """
 
     payload: P
     prompt: str | None = None
+    figures: Mapping[str, float] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,10 +77,25 @@ class Reason:
     Attributes:
         code: A short stable name that counts are kept by: ``unreadable``, ``blank``, ``duplicate``, ...
         detail: One sentence about this case.
+        excerpt: The offending part, where it is text: a few words as they stand in the sample, which a report marks.
     """
 
     code: str
     detail: str = ""
+    excerpt: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Revised(Generic[P]):
+    """A filter's answer where a part of a sample goes and the rest is kept.
+
+    Attributes:
+        sample: What is left.
+        reason: What went, and why; written beside the sample's verdict.
+    """
+
+    sample: Sample[P]
+    reason: Reason
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Literal
 
 from weft.codecs.prompts import normalize_prompt, normalize_text
 from weft.errors import OptionError, PluginError, UnreadableError
 from weft.interfaces.payload import PayloadFormat
 from weft.interfaces.preparer import AnyPreparer, Filter
-from weft.interfaces.samples import Item, Reason, Sample, Unreadable
+from weft.interfaces.samples import Item, Reason, Revised, Sample, Unreadable
 from weft.preparation.ledger import Ledger
 from weft.storage.hashing import hash_json
 from weft.storage.payloads import PayloadWriter
@@ -123,7 +123,7 @@ class Examiner:
             )
 
     def _cleaned(self, sample: Sample[Any]) -> Sample[Any]:
-        self._filter(sample, "raw")
+        sample = self._filter(sample, "raw")
         try:
             cleaned = self._preparer.clean(sample)
             prompt = None if cleaned.prompt is None else normal_prompt(cleaned.prompt, self._modality)
@@ -131,23 +131,26 @@ class Examiner:
             raise
         except Exception as error:
             raise _RejectedError("clean", Reason("unreadable", describe_error(error))) from error
-        cleaned = Sample(cleaned.payload, prompt or None)
-        self._filter(cleaned, "clean")
-        return cleaned
+        figures = {**sample.figures, **cleaned.figures}
+        return self._filter(Sample(cleaned.payload, prompt or None, figures), "clean")
 
-    def _filter(self, sample: Sample[Any], when: Literal["raw", "clean"]) -> None:
+    def _filter(self, sample: Sample[Any], when: Literal["raw", "clean"]) -> Sample[Any]:
         for each in self._filters:
             if each.on != when:
                 continue
             try:
-                reason = each.check(sample)
+                sample = replace(sample, figures={**sample.figures, **each.measure(sample)})
+                answer = each.check(sample)
             except (OptionError, PluginError):
                 raise
             except Exception as error:
                 detail = f"the filter {each.name} failed: {describe_error(error)}"
                 raise _RejectedError(f"filter:{each.name}", Reason("unreadable", detail)) from error
-            if reason is not None:
-                raise _RejectedError(f"filter:{each.name}", reason)
+            if isinstance(answer, Revised):
+                sample = answer.sample
+            elif answer is not None:
+                raise _RejectedError(f"filter:{each.name}", answer)
+        return sample
 
     def _keep(self, item: Item, index: int, sample: Sample[Any]) -> None:
         try:
