@@ -25,13 +25,13 @@ def examine(tmp_path: Path, registry: Any) -> Examine:
         preparer = registry.preparer_class("rhyme")(registry.options_class("rhyme")())
         for name, value in changes.items():
             setattr(preparer, name, value)
-        path, ledger = tmp_path / "payloads.parquet", Ledger()
+        path, ledger = tmp_path / "payloads", Ledger()
         with PayloadWriter(path) as writer:
             examiner = Examiner(
                 modality, preparer, preparer.filters(), registry.payload_format("rhyme"), ledger, writer
             )
             examiner.examine(Item("a.rhyme", lambda: io.BytesIO(text.encode()), len(text)))
-        return ledger, examiner, list(PayloadStore(path))
+        return ledger, examiner, list(PayloadStore(sorted(path.iterdir())))
 
     return run
 

@@ -286,7 +286,7 @@ def test_names_and_captions_that_utf8_cannot_hold(prepare: Any, write: Any) -> N
 @pytest.mark.parametrize(
     "damage",
     [
-        lambda c: (c / "payloads.parquet").unlink(),
+        lambda c: (c / "payloads/00000.parquet").unlink(),
         lambda c: (c / "corpus.json").unlink(),
         lambda c: (c / "codecs/melody/notes.json").unlink(),
         lambda c: (c / "corpus.json").write_text("{"),
@@ -305,7 +305,7 @@ def test_a_folder_that_is_not_whole_does_not_open(prepare: Any, write: Any, dama
         CorpusFolder.open(corpus.path)
 
 
-@pytest.mark.parametrize("name", ["payloads.parquet", "samples.parquet", "verdicts.parquet"])
+@pytest.mark.parametrize("name", ["payloads/00000.parquet", "samples.parquet", "verdicts.parquet"])
 def test_a_table_that_is_damaged_is_a_sentence(prepare: Any, write: Any, registry: Any, name: str) -> None:
     path = prepare(write(MELODIES)).path
     (path / name).write_bytes((path / name).read_bytes()[:-20])

@@ -102,7 +102,7 @@ def test_a_corpus(tmp_path: Path) -> None:
         "rejected": {"blank": 3}, "train": 1, "validation": 0, "table_rows": {},
     }  # fmt: skip
     manifest = {
-        "modality": "image", "sources": ["x"], "options": {}, "seed": 0, "counts": counts, "held_out": "nothing",
+        "modality": "image", "sources": [{"location": "x"}], "options": {}, "seed": 0, "counts": counts, "held_out": "nothing",
         "codecs": {}, "tokens": 7, "text_bytes": 0, "sha256": "ab",
     }  # fmt: skip
     summary = corpus_summary(CorpusFolder(tmp_path, manifest))

@@ -28,12 +28,14 @@ class KeptSample:
         index: Of the sample within the item.
         prompt: In its normal form.
         sha256: Of the decoded payload.
+        source: Index of its source.
     """
 
     item: str
     index: int
     prompt: str | None
     sha256: str
+    source: int = 0
 
 
 @dataclass(frozen=True, slots=True)

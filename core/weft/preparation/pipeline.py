@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import shutil
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -122,9 +123,15 @@ def prepare_corpus(
     with new_folder(out, force=force, sources=sources) as folder:
         read = _read_items(plan, folder, ledger, registry, reporter)
         counts = _checked_counts(ledger, collection.items, read.kept, plan.modality)
-        division = split_samples(read.kept, seed, folder / PAYLOADS, plan.preparer, plan.payload_format)
+        read_store = PayloadStore(sorted((folder / ".read").iterdir()))
+        division = split_samples(read.kept, seed, read_store, plan.preparer, plan.payload_format)
         _report_split(division, reporter)
-        store = PayloadStore(folder / PAYLOADS)
+        with PayloadWriter(folder / PAYLOADS) as writer:
+            for payload in division.payloads:
+                writer.append(payload)
+        read_store.close()
+        shutil.rmtree(folder / ".read")
+        store = PayloadStore(sorted((folder / PAYLOADS).iterdir()))
         material = Material(folder, modality, store, division.parts, plan.payload_format)
         encoded = encode_corpus(material, plan.preparer, fit, registry, reporter)
         store.close()
@@ -132,7 +139,8 @@ def prepare_corpus(
         write_rows(folder / SAMPLES, division.parts, PARTS)
         write_rows(folder / VERDICTS_FILE, ledger.rows, VERDICTS)
         facts = {
-            "sources": [printable_name(str(source)) for source in sources],
+            "sources": [{"location": printable_name(str(source))} for source in sources],
+            "payloads": [f"{PAYLOADS}/{path.name}" for path in sorted((folder / PAYLOADS).iterdir())],
             "seed": seed,
             "learned_with": dict(learned_with or {}),
             "counts": {
@@ -196,7 +204,7 @@ def evenly_spaced(items: Sequence[T], count: int) -> Sequence[T]:
 def _read_items(plan: _Plan, folder: Path, ledger: Ledger, registry: Registry, reporter: Reporter) -> _Read:
     filters = [*plan.preparer.filters(), *registry.filters(plan.modality)]
     with (
-        PayloadWriter(folder / PAYLOADS) as writer,
+        PayloadWriter(folder / ".read") as writer,
         reporter.task(f"reading {plan.modality}", len(plan.usable), "item") as task,
     ):
         examiner = Examiner(plan.modality, plan.preparer, filters, plan.payload_format, ledger, writer)

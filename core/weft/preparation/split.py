@@ -4,16 +4,16 @@ from __future__ import annotations
 
 import hashlib
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
+from functools import lru_cache
 from typing import Any, Literal
 
 from weft.interfaces.payload import PayloadFormat
 from weft.interfaces.preparer import AnyPreparer, Preparer
 from weft.interfaces.samples import Split
 from weft.preparation.examine import KeptSample
-from weft.storage.payloads import PayloadStore, PayloadWriter
+from weft.storage.payloads import LazySequence
 from weft.storage.tables import PartRow
 
 FRACTION = 0.1
@@ -27,16 +27,22 @@ class Division:
     """A split.
 
     Attributes:
-        parts: A row for each stored payload, in order.
+        parts: A row for each part of a sample, in order.
+        payloads: Their payloads in stored form, made on access.
         way: How it was made.
     """
 
     parts: Sequence[PartRow]
+    payloads: Sequence[bytes]
     way: Way
 
 
 def split_samples(
-    kept: Sequence[KeptSample], seed: int, payloads: Path, preparer: AnyPreparer, payload_format: PayloadFormat[Any]
+    kept: Sequence[KeptSample],
+    seed: int,
+    payloads: Sequence[bytes],
+    preparer: AnyPreparer,
+    payload_format: PayloadFormat[Any],
 ) -> Division:
     """Decide what is held out.
 
@@ -49,20 +55,21 @@ def split_samples(
     Args:
         kept: The stored samples, in the order of the payloads.
         seed: Of the choice of items.
-        payloads: The file of the payloads; written anew where they are cut.
+        payloads: Of the kept samples, in their stored form.
         preparer: Knows how to cut.
         payload_format: Reads and writes payloads.
     """
     if len(kept) < FEW_SAMPLES and type(preparer).divide is not Preparer.divide:
-        parts = _cut(kept, payloads, preparer, payload_format)
-        if parts is not None:
-            return Division(parts, "ends of samples")
+        division = _cut(kept, payloads, preparer, payload_format)
+        if division is not None:
+            return division
     sizes = Counter(sample.item for sample in kept)
     held_out = hold_out(sizes, seed)
     if held_out:
-        return Division([_whole(sample, sample.item in held_out) for sample in kept], "items")
+        return Division([_whole(sample, sample.item in held_out) for sample in kept], payloads, "items")
     parts = _last_samples(kept, sizes)
-    return Division(parts, "last samples" if any(part.split == "validation" for part in parts) else "nothing")
+    some = any(part.split == "validation" for part in parts)
+    return Division(parts, payloads, "last samples" if some else "nothing")
 
 
 def hold_out(sizes: Mapping[str, int], seed: int) -> set[str]:
@@ -108,39 +115,41 @@ def _last_samples(kept: Sequence[KeptSample], sizes: Mapping[str, int]) -> list[
 
 
 def _whole(sample: KeptSample, held_out: bool) -> PartRow:
-    return PartRow(sample.item, sample.index, 0, "validation" if held_out else "train", sample.prompt, sample.sha256)
+    side: Split = "validation" if held_out else "train"
+    return PartRow(sample.item, sample.index, 0, side, sample.prompt, sample.sha256, sample.source)
 
 
 def _cut(
-    kept: Sequence[KeptSample], payloads: Path, preparer: AnyPreparer, payload_format: PayloadFormat[Any]
-) -> list[PartRow] | None:
-    """Cut what can be cut, into a file that takes the place of the old one; ``None`` if nothing can."""
-    pieces = payloads.with_name(f".{payloads.name}.partial")
-    store = PayloadStore(payloads)
+    kept: Sequence[KeptSample], payloads: Sequence[bytes], preparer: AnyPreparer, payload_format: PayloadFormat[Any]
+) -> Division | None:
+    """Cut what can be cut; ``None`` if nothing can."""
+
+    # Both halves of a sample are asked for one after the other, and only those of one are kept in memory.
+    @lru_cache(maxsize=1)
+    def halves(index: int) -> tuple[Any, Any] | None:
+        if kept[index].prompt is not None:
+            return None
+        return preparer.divide(payload_format.from_bytes(payloads[index]), FRACTION)
+
     parts: list[PartRow] = []
-    with PayloadWriter(pieces) as writer:
-        for sample, data in zip(kept, store, strict=True):
-            two = None if sample.prompt is not None else _divided(data, preparer.divide, payload_format)
-            if two is None:
-                parts.append(_whole(sample, held_out=False))
-                writer.append(data)
-                continue
-            sides: tuple[Split, Split] = ("train", "validation")
-            for number, (side, payload) in enumerate(zip(sides, two, strict=True)):
-                digest = payload_format.content_hash(payload)
-                parts.append(PartRow(sample.item, sample.index, number, side, None, digest))
-                writer.append(payload_format.to_bytes(payload))
-    store.close()
-    if all(part.split == "train" for part in parts):
-        pieces.unlink()
+    pieces: list[tuple[int, int]] = []
+    sides: tuple[Split, Split] = ("train", "validation")
+    for index, sample in enumerate(kept):
+        two = halves(index)
+        if two is None:
+            parts.append(_whole(sample, held_out=False))
+            pieces.append((index, -1))
+            continue
+        for number, (side, payload) in enumerate(zip(sides, two, strict=True)):
+            digest = payload_format.content_hash(payload)
+            parts.append(PartRow(sample.item, sample.index, number, side, None, digest, sample.source))
+            pieces.append((index, number))
+    if len(parts) == len(kept):
         return None
-    pieces.replace(payloads)
-    return parts
 
+    def piece(row: int) -> bytes:
+        index, number = pieces[row]
+        two = halves(index)
+        return payloads[index] if two is None else payload_format.to_bytes(two[number])
 
-def _divided(
-    data: bytes,
-    divide: Callable[[Any, float], tuple[Any, Any] | None],
-    payload_format: PayloadFormat[Any],
-) -> tuple[Any, Any] | None:
-    return divide(payload_format.from_bytes(data), FRACTION)
+    return Division(parts, LazySequence(len(pieces), piece), "ends of samples")

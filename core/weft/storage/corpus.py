@@ -1,11 +1,14 @@
 """The corpus folder: cleaned samples, their tokens, and what became of everything that was offered.
 
 corpus.json        manifest
-payloads.parquet   the cleaned payloads, one row a part of a kept sample
-samples.parquet    item, sample, part, split, prompt and hash of the same rows, in the same order
-verdicts.parquet   one row for every item and every sample: kept, read or rejected, where and why
-codecs/MODALITY/   what made the tokens
-tokens/FIELD-HASH/ token layers: field ``payload`` or ``prompt``, by the first digits of the codec's hash
+payloads/NNNNN.parquet the cleaned payloads, one row a part of a kept sample
+samples.parquet        item, sample, part, split, prompt, hash and source of the same rows, in the same order
+verdicts.parquet       one row for every item and every sample: kept, read or rejected, where and why
+examples.parquet       a few rejected samples of each reason, to show to a person
+signatures.npz         what near-duplicates of kept samples are found by, where the modality looks for them
+codecs/MODALITY/       what made the tokens
+tokens/FIELD-HASH/     token layers: field ``payload`` or ``prompt``, by the first digits of the codec's hash
+report.html, report/   what a person sees of all this; README.md is the data card
 """
 
 from __future__ import annotations
@@ -29,14 +32,20 @@ from weft.storage.codecs import load_codec
 from weft.storage.hashing import hash_bytes, hash_file, hash_json
 from weft.storage.payloads import PayloadStore, stored_samples
 from weft.storage.schema import read_fields, read_manifest
-from weft.storage.tables import PARTS, VERDICTS, PartRow, read_table
+from weft.storage.tables import EXAMPLES, PARTS, VERDICTS, PartRow, read_table
 from weft.storage.tokens import TokenLayer
 
-SCHEMA = 1
+SCHEMA = 2
 MANIFEST = "corpus.json"
-PAYLOADS = "payloads.parquet"
+PAYLOADS = "payloads"
 SAMPLES = "samples.parquet"
 VERDICTS_FILE = "verdicts.parquet"
+EXAMPLES_FILE = "examples.parquet"
+SIGNATURES = "signatures.npz"
+REPORT, REPORT_MEDIA, CARD = "report.html", "report", "README.md"
+
+DERIVED = frozenset({REPORT, REPORT_MEDIA, CARD})
+"""What is made from the rest, and may be made again: no part of what the manifest vouches for."""
 
 Field = Literal["payload", "prompt"]
 
@@ -61,6 +70,25 @@ class _Counts:
 
 
 @dataclass(frozen=True, slots=True)
+class SourceEntry:
+    """What a manifest says of a source.
+
+    Attributes:
+        location: What the user named.
+        weight: How often its samples are seen in training, relative to those of the others.
+        license: Of everything in it that states none of its own.
+        origin: Where it comes from, in the user's words.
+        items: How many it offered.
+    """
+
+    location: str
+    weight: float = 1.0
+    license: str | None = None
+    origin: str | None = None
+    items: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class _CodecEntry:
     """What a manifest says of a codec."""
 
@@ -76,7 +104,8 @@ class _Manifest:
     """What ``corpus.json`` holds at least, besides its kind and schema."""
 
     modality: str
-    sources: list[str]
+    sources: list[SourceEntry]
+    payloads: list[str]
     options: dict[str, Any]
     seed: int
     held_out: str
@@ -117,6 +146,11 @@ class CorpusFolder:
         return str(self.manifest["modality"])
 
     @property
+    def sources(self) -> list[SourceEntry]:
+        """What it was made from; ``samples.parquet`` refers to them by index."""
+        return [read_fields(SourceEntry, entry, str(self.path / MANIFEST)) for entry in self.manifest["sources"]]
+
+    @property
     def sha256(self) -> str:
         """Hash of the content: equal for equal sources, options and seed, wherever the folder lies. A learned codec
         depends on the device and the number of threads as well."""
@@ -151,6 +185,20 @@ class CorpusFolder:
     def verdicts(self) -> list[dict[str, Any]]:
         """What became of every item and sample, as written (:class:`weft.storage.tables.VerdictRow`)."""
         return list(read_table(self.path / VERDICTS_FILE, VERDICTS).to_pylist())
+
+    def examples(self) -> list[dict[str, Any]]:
+        """A few rejected samples of each reason (:class:`weft.storage.tables.ExampleRow`)."""
+        path = self.path / EXAMPLES_FILE
+        return list(read_table(path, EXAMPLES).to_pylist()) if path.is_file() else []
+
+    def part_rows(self) -> list[PartRow]:
+        """The parts, in the order of their payloads."""
+        return [PartRow(**{**row, "source": row["source"] or 0}) for row in self._parts.to_pylist()]
+
+    @property
+    def payload_paths(self) -> list[Path]:
+        """Files of the payloads, in their order."""
+        return [self.path / name for name in self.manifest["payloads"]]
 
     def codec_folder(self, modality: str) -> Path:
         """Folder of the codec of a modality: the corpus's own, or ``text`` where there are prompts."""
@@ -195,14 +243,14 @@ class CorpusFolder:
         """Compare files with the hashes in the manifest.
 
         Args:
-            skip: Names of files that are not read.
+            skip: Names of files and folders that are not read.
 
         Raises:
             FolderError: A file is missing or has changed.
         """
         for name, expected in self.manifest["files"].items():
             path = self.path / name
-            if name in skip:
+            if name in skip or name.split("/")[0] in skip:
                 continue
             if not path.is_file() or hash_file(path) != expected:
                 raise FolderError(f"{path} is damaged: it is not what was prepared; copy it again or prepare anew")
@@ -213,7 +261,7 @@ class CorpusFolder:
 
     @cached_property
     def _payloads(self) -> PayloadStore:
-        store = PayloadStore(self.path / PAYLOADS)
+        store = PayloadStore(self.payload_paths)
         if len(store) != len(self):
             raise FolderError(f"{self.path} is damaged: {PAYLOADS} has {len(store)} rows, {SAMPLES} {len(self)}")
         return store
@@ -254,9 +302,10 @@ def content_hash(
 
 
 def file_hashes(folder: Path) -> dict[str, str]:
-    """Relative name to hash of everything in an unfinished corpus but its manifest."""
+    """Relative name to hash of everything in an unfinished corpus but its manifest and what is derived."""
     files = {path.relative_to(folder).as_posix(): path for path in folder.rglob("*") if path.is_file()}
-    return {name: hash_file(path) for name, path in sorted(files.items()) if name != MANIFEST}
+    left_out = DERIVED | {MANIFEST}
+    return {name: hash_file(path) for name, path in sorted(files.items()) if name.split("/")[0] not in left_out}
 
 
 def _check_manifest(path: Path, values: Mapping[str, Any]) -> None:
@@ -264,6 +313,6 @@ def _check_manifest(path: Path, values: Mapping[str, Any]) -> None:
     names_fit = all(_NAME.fullmatch(name) for name in (manifest.modality, *manifest.codecs))
     if not names_fit or manifest.modality not in manifest.codecs:
         raise FolderError(f"{path} is damaged: its codecs are not listed properly; prepare the corpus again")
-    for name in manifest.files:
+    for name in (*manifest.files, *manifest.payloads):
         if PurePosixPath(name).is_absolute() or ".." in PurePosixPath(name).parts:
             raise FolderError(f"{path} is damaged: it lists the file {name!r}, which is outside of the folder")

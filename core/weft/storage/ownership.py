@@ -8,7 +8,10 @@ from pathlib import Path
 
 OWN_NAMES = {
     "corpus.json": frozenset(
-        {"corpus.json", "payloads.parquet", "samples.parquet", "verdicts.parquet", "codecs", "tokens"}
+        {
+            *("corpus.json", "payloads", "payloads.parquet", "samples.parquet", "verdicts.parquet", "examples.parquet"),
+            *("signatures.npz", "codecs", "tokens", "report.html", "report", "README.md"),
+        }
     ),
     "run.json": frozenset({"run.json", "codecs", "checkpoints", "metrics.jsonl"}),
 }

@@ -1,4 +1,4 @@
-"""The payloads of a corpus in one Parquet file, written as they come and read by index.
+"""The payloads of a corpus in Parquet files, written as they come and read by index.
 
 One row a part: ``payload`` (binary), the bytes of the modality's :class:`weft.PayloadFormat`. Row groups are small, so
 that reading one payload reads little else.
@@ -12,6 +12,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Generic, Self, TypeVar, overload
 
+import numpy as np
 import pyarrow as pa  # type: ignore[import-untyped]
 import pyarrow.parquet as pq  # type: ignore[import-untyped]
 
@@ -22,6 +23,8 @@ from weft.interfaces.samples import P, Sample
 GROUP_ROWS = 64
 GROUP_BYTES = 4 << 20
 CACHE_BYTES = 256 << 20
+SHARD_BYTES = 256 << 20
+"""Bytes of payloads after which a new file is begun."""
 
 SCHEMA = pa.schema([pa.field("payload", pa.binary(), nullable=False)])
 
@@ -29,12 +32,21 @@ T = TypeVar("T")
 
 
 class PayloadWriter:
-    """Appends payloads to a new file; holds one row group in memory. A context manager."""
+    """Appends payloads to new files in a folder; holds one row group in memory. A context manager.
 
-    def __init__(self, path: Path) -> None:
-        self._writer = pq.ParquetWriter(path, SCHEMA, compression="zstd", use_dictionary=False, write_statistics=False)
+    Args:
+        folder: Where the files go; made if it is not there.
+        first: Number of the first file.
+    """
+
+    def __init__(self, folder: Path, first: int = 0) -> None:
+        self._folder = folder
+        self._number = first
+        self._writer: Any = None
         self._group: list[bytes] = []
         self._bytes = 0
+        self._written = 0
+        folder.mkdir(parents=True, exist_ok=True)
 
     def append(self, payload: bytes) -> None:
         """Add one payload."""
@@ -44,9 +56,23 @@ class PayloadWriter:
             self._flush()
 
     def _flush(self) -> None:
-        if self._group:
-            self._writer.write_table(pa.table([pa.array(self._group, pa.binary())], schema=SCHEMA))
+        if not self._group:
+            return
+        if self._writer is None:
+            path = self._folder / shard_name(self._number)
+            self._writer = pq.ParquetWriter(
+                path, SCHEMA, compression="zstd", use_dictionary=False, write_statistics=False
+            )
+        self._writer.write_table(pa.table([pa.array(self._group, pa.binary())], schema=SCHEMA))
+        self._written += self._bytes
         self._group, self._bytes = [], 0
+        if self._written >= SHARD_BYTES:
+            self._close()
+
+    def _close(self) -> None:
+        if self._writer is not None:
+            self._writer.close()
+            self._writer, self._number, self._written = None, self._number + 1, 0
 
     def __enter__(self) -> Self:
         return self
@@ -58,31 +84,38 @@ class PayloadWriter:
             if kind is None:
                 self._flush()
         finally:
-            self._writer.close()
+            self._close()
+
+
+def shard_name(number: int) -> str:
+    """Name of a file of payloads."""
+    return f"{number:05d}.parquet"
 
 
 class PayloadStore(Sequence[bytes]):
     """Reads payloads by index; row groups read last are kept in memory, up to :data:`CACHE_BYTES`.
 
+    Args:
+        paths: The files, in the order of their payloads.
+
     Raises:
-        FolderError: On opening or reading, if the file is missing or damaged.
+        FolderError: On opening or reading, if a file is missing or damaged.
     """
 
-    def __init__(self, path: Path) -> None:
-        self._path = path
-        self._file = self._guarded(lambda: pq.ParquetFile(path))
-        if self._file.schema_arrow.names != SCHEMA.names:
-            raise FolderError(f"{path} is damaged: its columns are {self._file.schema_arrow.names}")
-        self._place = [
-            (group, row)
-            for group in range(self._file.num_row_groups)
-            for row in range(self._file.metadata.row_group(group).num_rows)
+    def __init__(self, paths: Sequence[Path]) -> None:
+        self._paths = list(paths)
+        self._files = [self._opened(path) for path in self._paths]
+        counts = [
+            [file.metadata.row_group(group).num_rows for group in range(file.num_row_groups)] for file in self._files
         ]
+        self._group_of = [(number, group) for number, groups in enumerate(counts) for group in range(len(groups))]
+        rows = [count for groups in counts for count in groups]
+        self._starts = np.cumsum([0, *rows], dtype=np.int64)
         self._groups: OrderedDict[int, list[bytes]] = OrderedDict()
         self._cached = 0
 
     def __len__(self) -> int:
-        return len(self._place)
+        return int(self._starts[-1])
 
     @overload
     def __getitem__(self, index: int) -> bytes: ...
@@ -93,18 +126,30 @@ class PayloadStore(Sequence[bytes]):
     def __getitem__(self, index: int | slice) -> bytes | list[bytes]:
         if isinstance(index, slice):
             return [self[i] for i in range(*index.indices(len(self)))]
-        group, row = self._place[index]
-        return self._group(group)[row]
+        place = range(len(self))[index]
+        group = int(np.searchsorted(self._starts, place, side="right")) - 1
+        return self._group(group)[place - int(self._starts[group])]
 
     def close(self) -> None:
-        """Close the file; what was read stays readable."""
-        self._file.close()
+        """Close the files; what was read stays readable."""
+        for file in self._files:
+            file.close()
+
+    def _opened(self, path: Path) -> Any:
+        file = _guarded(path, lambda: pq.ParquetFile(path))
+        if file.schema_arrow.names != SCHEMA.names:
+            raise FolderError(f"{path} is damaged: its columns are {file.schema_arrow.names}")
+        return file
 
     def _group(self, group: int) -> list[bytes]:
         if group in self._groups:
             self._groups.move_to_end(group)
             return self._groups[group]
-        rows: list[bytes] = self._guarded(lambda: self._file.read_row_group(group).column("payload").to_pylist())
+        number, local = self._group_of[group]
+        file = self._files[number]
+        rows: list[bytes] = _guarded(
+            self._paths[number], lambda: file.read_row_group(local).column("payload").to_pylist()
+        )
         self._groups[group] = rows
         self._cached += sum(map(len, rows))
         while self._cached > CACHE_BYTES and len(self._groups) > 1:
@@ -112,11 +157,12 @@ class PayloadStore(Sequence[bytes]):
             self._cached -= sum(map(len, dropped))
         return rows
 
-    def _guarded(self, action: Callable[[], Any]) -> Any:
-        try:
-            return action()
-        except (OSError, pa.ArrowException) as error:
-            raise FolderError(f"{self._path} is missing or damaged ({error}); prepare the corpus again") from error
+
+def _guarded(path: Path, action: Callable[[], Any]) -> Any:
+    try:
+        return action()
+    except (OSError, pa.ArrowException) as error:
+        raise FolderError(f"{path} is missing or damaged ({error}); prepare the corpus again") from error
 
 
 class LazySequence(Sequence[T], Generic[T]):

@@ -12,7 +12,14 @@ from weft.errors import FolderError
 T = TypeVar("T")
 Migration = Callable[[dict[str, Any]], dict[str, Any]]
 
-MIGRATIONS: Mapping[str, Mapping[int, Migration]] = {"corpus": {}, "run": {}, "codec": {}}
+
+def _corpus_2(manifest: dict[str, Any]) -> dict[str, Any]:
+    """Sources were names alone, and payloads one file."""
+    sources = [{"location": location} for location in manifest.get("sources", [])]
+    return {**manifest, "sources": sources, "payloads": ["payloads.parquet"]}
+
+
+MIGRATIONS: Mapping[str, Mapping[int, Migration]] = {"corpus": {1: _corpus_2}, "run": {}, "codec": {}}
 """Kind to (schema version to the function that turns a manifest of that version into one of the next)."""
 
 MADE_BY = {"corpus": "weft prepare", "run": "weft train"}

@@ -26,7 +26,7 @@ def corpus_summary(corpus: CorpusFolder) -> dict[str, Any]:
     return {
         "kind": "corpus",
         "modalities": [corpus.modality],
-        "sources": manifest["sources"],
+        "sources": [asdict(source) for source in corpus.sources],
         "items": counts["items"],
         "items_read": counts["items_read"],
         "items_rejected": counts["items_rejected"],

@@ -1,10 +1,11 @@
-"""The relational part of a corpus: what became of every item and sample, in two Parquet tables."""
+"""The relational part of a corpus: what became of every item and sample, in Parquet tables."""
 
 from __future__ import annotations
 
 import dataclasses
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from itertools import islice
 from pathlib import Path
 from typing import Any, Literal
 
@@ -13,6 +14,9 @@ import pyarrow.parquet as pq  # type: ignore[import-untyped]
 
 from weft.errors import FolderError
 from weft.interfaces.samples import Split
+
+GROUP_ROWS = 8192
+"""Rows that are written at once."""
 
 Outcome = Literal["read", "rejected", "kept"]
 
@@ -28,6 +32,7 @@ class PartRow:
         split: Side that the part is on.
         prompt: What a person would type to ask for it.
         sha256: Of the decoded payload.
+        source: Index of its source in the manifest's list.
     """
 
     item: str
@@ -36,6 +41,7 @@ class PartRow:
     split: Split
     prompt: str | None
     sha256: str
+    source: int = 0
 
 
 @dataclass(slots=True)
@@ -54,6 +60,9 @@ class VerdictRow:
         duplicate_of: The sample that it repeats, as ``item#index``.
         license: License of the item where the source states one.
         source: What the user named on the command line.
+        excerpt: The offending part of a text.
+        changes: What was left out of a sample that is kept, a sentence each, after the code of the reason.
+        figures: What was measured of it, by name.
     """
 
     item: str
@@ -67,6 +76,26 @@ class VerdictRow:
     duplicate_of: str | None = None
     license: str | None = None
     source: str | None = None
+    excerpt: str | None = None
+    changes: list[str] = field(default_factory=list)
+    figures: dict[str, float] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class ExampleRow:
+    """A rejected sample to show to a person; a few are kept of each reason.
+
+    Attributes:
+        item: Name of the item.
+        sample: Index of the sample within the item.
+        reason: Code of the reason.
+        payload: In the stored form of its modality.
+    """
+
+    item: str
+    sample: int
+    reason: str
+    payload: bytes
 
 
 _TEXT, _INDEX = pa.string(), pa.int64()
@@ -79,6 +108,7 @@ PARTS = pa.schema(
         pa.field("split", _TEXT, nullable=False),
         pa.field("prompt", _TEXT),
         pa.field("sha256", _TEXT, nullable=False),
+        pa.field("source", _INDEX),
     ]
 )
 
@@ -90,20 +120,36 @@ VERDICTS = pa.schema(
         pa.field("stage", _TEXT, nullable=False),
         *(
             pa.field(name, _TEXT)
-            for name in ("reason", "detail", "sha256", "split", "duplicate_of", "license", "source")
+            for name in ("reason", "detail", "sha256", "split", "duplicate_of", "license", "source", "excerpt")
         ),
+        pa.field("changes", pa.list_(_TEXT)),
+        pa.field("figures", pa.map_(_TEXT, pa.float64())),
+    ]
+)
+
+EXAMPLES = pa.schema(
+    [
+        pa.field("item", _TEXT, nullable=False),
+        pa.field("sample", _INDEX, nullable=False),
+        pa.field("reason", _TEXT, nullable=False),
+        pa.field("payload", pa.binary(), nullable=False),
     ]
 )
 
 
-def write_rows(path: Path, rows: Iterable[PartRow] | Iterable[VerdictRow], schema: pa.Schema) -> None:
-    """Write a table; not atomic by itself."""
-    values: list[dict[str, Any]] = [dataclasses.asdict(row) for row in rows]
-    pq.write_table(pa.Table.from_pylist(values, schema=schema), path, compression="zstd")
+Row = PartRow | VerdictRow | ExampleRow
+
+
+def write_rows(path: Path, rows: Iterable[Row], schema: pa.Schema) -> None:
+    """Write a table, some thousand rows at a time; not atomic by itself."""
+    waiting = iter(rows)
+    with pq.ParquetWriter(path, schema, compression="zstd") as writer:
+        while values := [_plain(row) for row in islice(waiting, GROUP_ROWS)]:
+            writer.write_table(pa.Table.from_pylist(values, schema=schema))
 
 
 def read_table(path: Path, schema: pa.Schema) -> pa.Table:
-    """Read a table back.
+    """Read a table back; columns that an older version did not write are empty.
 
     Raises:
         FolderError: It is missing, damaged or has other columns.
@@ -112,6 +158,13 @@ def read_table(path: Path, schema: pa.Schema) -> pa.Table:
         table = pq.read_table(path, partitioning=None)
     except (OSError, pa.ArrowException) as error:
         raise FolderError(f"{path} is missing or damaged ({error}); prepare the corpus again") from error
-    if table.schema.names != schema.names:
+    for field_ in schema:
+        if field_.nullable and field_.name not in table.schema.names:
+            table = table.append_column(field_, pa.nulls(len(table), field_.type))
+    if set(table.schema.names) != set(schema.names):
         raise FolderError(f"{path} is damaged: its columns are {', '.join(table.schema.names)}")
-    return table
+    return table.select(schema.names)
+
+
+def _plain(row: Row) -> dict[str, Any]:
+    return {each.name: getattr(row, each.name) for each in dataclasses.fields(row)}

@@ -75,7 +75,9 @@ def gather(
     """
     folders = {"text": text_codec} if text_codec is not None else {}
     for corpus in corpora:
-        corpus.verify(skip={PAYLOADS})  # tokens are what is learned; payloads may be large, and are not read
+        corpus.verify(
+            skip={PAYLOADS, "payloads.parquet"}
+        )  # tokens are what is learned; payloads may be large, and are not read
         if corpus.modality == "text":
             continue
         known = folders.setdefault(corpus.modality, corpus.codec_folder(corpus.modality))
