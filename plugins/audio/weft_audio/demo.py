@@ -39,7 +39,7 @@ class AudioDemo(weft.Demo):
         "longer, now a little out of tune. The model learns to play the note that a caption asks for."
     )
     minutes = 1.0
-    options: Mapping[str, Any] = {"audio.tokens_per_second": 62}
+    options: Mapping[str, Any] = {"audio.tokens": 62}
 
     def write_source(self, folder: Path, seed: int) -> None:
         random = np.random.default_rng(seed)

@@ -29,7 +29,7 @@ class AudioOptions:
         fixed: Whether every clip has exactly ``seconds``, rounded up to a whole number of codes; silence is added to
             shorter ones.
         longer: What becomes of recordings longer than a clip: ``cut`` into consecutive clips, or ``reject``.
-        tokens_per_second: About how many; ``LAYOUTS`` has the choices.
+        tokens: A second, about; ``LAYOUTS`` has the choices.
         codec_steps: Steps in which the codec is learned; ``None`` follows from how much audio there is.
         min_seconds: Shortest clip.
         min_level: Decibels that something in a clip has to be louder than, full scale being 0.
@@ -44,7 +44,7 @@ class AudioOptions:
     )
     fixed: bool = weft.option(False, "make every clip exactly that long: fill shorter ones up with silence")
     longer: str = weft.option("cut", "what to do with longer recordings", choices=("cut", "reject"))
-    tokens_per_second: int = weft.option(
+    tokens: int = weft.option(
         125, "what a second costs the model, about; more sounds better and learns slower", choices=tuple(LAYOUTS)
     )
     codec_steps: int | None = weft.option(

@@ -39,7 +39,7 @@ class AudioPreparer(weft.Preparer[Waveform, AudioOptions]):
         transcripts = any(item.metadata.get(TRANSCRIPT) for item in items)
         seconds = options.seconds
         if seconds is None:
-            seconds = default_seconds(options.tokens_per_second, transcripts, options.min_seconds)
+            seconds = default_seconds(options.tokens, transcripts, options.min_seconds)
             if options.fixed:
                 lengths = [header.seconds for header in headers]
                 seconds = default_fixed_seconds(lengths, seconds, options.min_seconds)
@@ -100,7 +100,7 @@ class AudioPreparer(weft.Preparer[Waveform, AudioOptions]):
         return "fully" if self.options.fixed else "evenly"
 
     def _codec_config(self) -> CodecConfig:
-        stride, books = LAYOUTS[self.options.tokens_per_second]
+        stride, books = LAYOUTS[self.options.tokens]
         config = CodecConfig(self._rate, Spectrum.for_rate(self._rate).hop, stride, books)
         if not self.options.fixed:
             return config

@@ -39,10 +39,10 @@ def test_silence_is_what_nothing_in_it_is_louder_than() -> None:
 
 
 def test_options_are_checked() -> None:
-    given = {"audio.rate": "16000", "audio.seconds": "1.5", "audio.fixed": "true", "audio.tokens_per_second": "62"}
+    given = {"audio.rate": "16000", "audio.seconds": "1.5", "audio.fixed": "true", "audio.tokens": "62"}
     options = build_options("audio", AudioOptions, given)
-    assert options == AudioOptions(rate=16_000, seconds=1.5, fixed=True, tokens_per_second=62)
-    wrong = {"rate": "17000", "seconds": "0", "longer": "trim", "tokens_per_second": "100", "min_level": "1"}
+    assert options == AudioOptions(rate=16_000, seconds=1.5, fixed=True, tokens=62)
+    wrong = {"rate": "17000", "seconds": "0", "longer": "trim", "tokens": "100", "min_level": "1"}
     for name, value in wrong.items():
         with pytest.raises(OptionError, match=f"audio.{name}"):
             build_options("audio", AudioOptions, {f"audio.{name}": value})
@@ -69,7 +69,7 @@ def test_what_is_not_set_is_derived_from_headers(make_item: Any, encode: Any, si
     items = [make_item(encode(sine(440, seconds, 8000), 8000)) for seconds in (0.5, 1.23)] + [make_item(b"no audio")]
     resolved = AudioPreparer.resolve(AudioOptions(), items)
     assert (resolved.rate, resolved.seconds) == (8000, 4.0)
-    assert AudioPreparer.resolve(AudioOptions(tokens_per_second=62), items).seconds == 8.0
+    assert AudioPreparer.resolve(AudioOptions(tokens=62), items).seconds == 8.0
     assert AudioPreparer.resolve(AudioOptions(fixed=True), items).seconds == 1.3
     spoken = [make_item(encode(sine(440, 0.5, 8000), 8000), transcript="oh")]
     assert AudioPreparer.resolve(AudioOptions(), spoken).seconds == 16.0
