@@ -14,8 +14,9 @@ import pytest
 
 import weft
 from weft.cli.main import run
-from weft.cli.showcase.chart import HEIGHT, WIDTH, loss_chart, ticks
-from weft.cli.showcase.view import EXCERPT, excerpt
+from weft.cli.showcase.chart import HEIGHT, WIDTH, loss_chart
+from weft.pages.axis import ticks
+from weft.pages.gallery import EXCERPT, excerpt
 
 ENTRY = """
     import weft

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
+
+from weft.pages.axis import Tick, ticks
 
 WIDTH, HEIGHT = 520, 260
 LEFT, RIGHT, TOP, BOTTOM = 46, 14, 12, 36
@@ -21,14 +22,6 @@ class Point:
     y: float
     step: int
     value: float
-
-
-@dataclass(frozen=True, slots=True)
-class Tick:
-    """A place on an axis and what is written there."""
-
-    place: float
-    label: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,16 +90,6 @@ def loss_chart(metrics: Iterable[Mapping[str, Any]]) -> Chart | None:
         losses=[Tick(y(value), f"{value:g}") for value in losses],
         unit="nats per token" if any(name.endswith("/nats_per_token") for row in rows for name in row) else "",
     )
-
-
-def ticks(low: float, high: float, count: int) -> list[float]:
-    """About so many round numbers from at or below ``low`` to at or above ``high``."""
-    span = (high - low) or abs(high) or 1.0
-    rough = span / count
-    power = 10.0 ** math.floor(math.log10(rough))
-    step = next(factor * power for factor in (1, 2, 5, 10) if factor * power >= rough * 0.999)
-    first, last = math.floor(low / step), math.ceil(high / step)
-    return [round(number * step, 10) for number in range(first, max(last, first + 1) + 1)]
 
 
 def _thinned(pairs: list[tuple[int, float]]) -> list[tuple[int, float]]:

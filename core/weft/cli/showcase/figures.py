@@ -7,22 +7,10 @@ from typing import Any
 
 import weft
 from weft.cli.progress import duration
+from weft.pages.numbers import count
 
 Figures = list[tuple[str, str]]
 """Name and value, in the order of the page."""
-
-
-def count(number: int, unit: str = "") -> str:
-    """``12 345 files``, the thousands parted by a narrow space."""
-    text = f"{number:,}".replace(",", "\u202f")
-    return text if not unit else f"{text} {unit if number == 1 or unit.endswith('s') else unit + 's'}"
-
-
-def size(number: int) -> str:
-    """Bytes: ``832 B``, ``12.3 kB``, ``1.2 MB``."""
-    if number < 1000:
-        return f"{number} B"
-    return f"{number / 1e3:.1f} kB" if number < 1e6 else f"{number / 1e6:.1f} MB"
 
 
 def corpus_figures(summary: Mapping[str, Any]) -> Figures:

@@ -12,6 +12,7 @@ from pathlib import Path
 
 import weft
 from weft.cli.showcase.view import Section
+from weft.pages.template import render_page
 from weft.plugins.official import common_extensions
 from weft.plugins.registry import Registry
 from weft.storage.atomic import write_text
@@ -60,16 +61,7 @@ def activation() -> str:
 
 def render(sections: Sequence[Section], made: Colophon) -> str:
     """The page as HTML; everything but the fragments of plugins is escaped."""
-    from jinja2 import Environment, PackageLoader, StrictUndefined
-
-    environment = Environment(
-        loader=PackageLoader("weft.cli.showcase"),
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
-    return environment.get_template("index.html").render(sections=sections, made=made)
+    return render_page("weft.cli.showcase", "index.html", sections=sections, made=made)
 
 
 def write_page(path: Path, sections: Sequence[Section], made: Colophon) -> None:

@@ -13,9 +13,11 @@ from markupsafe import Markup
 import weft
 from weft.cli.showcase.chapter import Chapter, describe_error
 from weft.cli.showcase.chart import Chart, loss_chart
-from weft.cli.showcase.figures import Figures, corpus_figures, count, run_figures, settings_of, size, time_figures
+from weft.cli.showcase.figures import Figures, corpus_figures, run_figures, settings_of, time_figures
 from weft.interfaces.payload import PayloadFormat
 from weft.interfaces.progress import Reporter
+from weft.pages.gallery import Gallery, captioned, excerpt
+from weft.pages.numbers import count, size
 from weft.plugins.registry import Registry
 from weft.preparation.pipeline import evenly_spaced
 from weft.storage.ownership import DEMO_MEDIA
@@ -23,8 +25,6 @@ from weft.storage.summaries import rejection_examples
 
 TEXTS, OTHERS = 3, 12
 """Samples of the source that are shown: texts need more room."""
-EXCERPT = 420
-"""Characters of a sample's text that are shown."""
 REJECTIONS = 5
 """Rejections of each reason that are listed."""
 
@@ -120,7 +120,7 @@ def _fill(section: Section, chapter: Chapter, registry: Registry) -> None:
     corpus, run = chapter.corpus, chapter.run
     if chapter.error is None:
         chapter.stage = "page"
-    media = _Media(chapter.folder.parent / DEMO_MEDIA, chapter.name)
+    media = Gallery(chapter.folder.parent / DEMO_MEDIA, chapter.name)
     if corpus is not None:
         section.figures += corpus_figures(corpus.summary())
         section.rejected = rejections(corpus)
@@ -135,22 +135,7 @@ def _fill(section: Section, chapter: Chapter, registry: Registry) -> None:
         section.command = command_for(chapter.artifacts[0], registry.generator(chapter.name).defaults, run.path)
 
 
-class _Media:
-    """Names for the files that fragments refer to."""
-
-    def __init__(self, folder: Path, prefix: str) -> None:
-        self._folder = folder
-        self._prefix = prefix
-        self._number = 0
-
-    def show(self, payload: Any, payload_format: PayloadFormat[Any], title: str) -> Markup:
-        self._folder.mkdir(exist_ok=True)
-        self._number += 1
-        # The plugin's fragment is HTML already, and it alone can escape what is in the payload.
-        return Markup(payload_format.html(payload, self._folder / f"{self._prefix}-{self._number:03d}", title=title))
-
-
-def sample_cards(corpus: weft.Corpus, payload_format: PayloadFormat[Any], media: _Media) -> list[Card]:
+def sample_cards(corpus: weft.Corpus, payload_format: PayloadFormat[Any], media: Gallery) -> list[Card]:
     """Some samples of the training part, with different prompts as far as there are any."""
     samples = corpus.folder.samples(payload_format, "train")
     if not samples:
@@ -162,16 +147,9 @@ def sample_cards(corpus: weft.Corpus, payload_format: PayloadFormat[Any], media:
     most = TEXTS if isinstance(samples[0].payload, str) else OTHERS
     places = evenly_spaced(list(firsts.values()) if len(firsts) >= most else range(len(samples)), most)
     return [
-        Card(media.show(excerpt(sample.payload), payload_format, _title("Sample", sample.prompt)), sample.prompt)
+        Card(media.show(excerpt(sample.payload), payload_format, captioned("Sample", sample.prompt)), sample.prompt)
         for sample in (samples[place] for place in places)
     ]
-
-
-def excerpt(payload: Any) -> Any:
-    """The beginning of a long text; anything else as it is."""
-    if not isinstance(payload, str) or len(payload) <= EXCERPT:
-        return payload
-    return payload[:EXCERPT].rsplit(maxsplit=1)[0] + " …"
 
 
 def rejections(corpus: weft.Corpus) -> list[Rejected]:
@@ -186,7 +164,7 @@ def rejections(corpus: weft.Corpus) -> list[Rejected]:
     ]
 
 
-def artifact_groups(artifacts: Sequence[weft.Artifact[Any]], media: _Media) -> tuple[dict[str, str], Sequence[Group]]:
+def artifact_groups(artifacts: Sequence[weft.Artifact[Any]], media: Gallery) -> tuple[dict[str, str], Sequence[Group]]:
     """The settings that all share, and the artifacts by prompt, each with the settings that it does not share."""
     every = [settings_of(artifact) for artifact in artifacts]
     common = {name: value for name, value in every[0].items() if all(other.get(name) == value for other in every)}
@@ -199,16 +177,12 @@ def artifact_groups(artifacts: Sequence[weft.Artifact[Any]], media: _Media) -> t
     return common, [Group(prompt, cards) for prompt, cards in groups.items()]
 
 
-def _card(artifact: weft.Artifact[Any], settings: dict[str, str], media: _Media) -> Card:
-    fragment = media.show(artifact.payload, artifact.format, _title("Generated", artifact.prompt))
+def _card(artifact: weft.Artifact[Any], settings: dict[str, str], media: Gallery) -> Card:
+    fragment = media.show(artifact.payload, artifact.format, captioned("Generated", artifact.prompt))
     payload, prompt = artifact.payload, artifact.prompt
     if isinstance(payload, str) and prompt and payload.startswith(prompt):
         return Card(fragment, prompt, prompt, payload.removeprefix(prompt), settings)
     return Card(fragment, prompt, settings=settings)
-
-
-def _title(what: str, prompt: str | None) -> str:
-    return f"{what}: {prompt}" if prompt else what
 
 
 def command_for(artifact: weft.Artifact[Any], defaults: weft.SamplingOptions, run: Path) -> str:
