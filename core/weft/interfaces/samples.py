@@ -25,6 +25,7 @@ class Item:
         metadata: The row of the table that names this file (``metadata.csv`` and the like), empty without one.
         source: What the user named on the command line, for the manifest.
         license: License of the content where the source states one.
+        stamp: Changes when the content does (the time of the last change, a checksum), where the source knows one.
     """
 
     name: str
@@ -33,6 +34,7 @@ class Item:
     metadata: Mapping[str, str] = field(default_factory=dict)
     source: str = ""
     license: str | None = None
+    stamp: str = ""
 
     @property
     def suffix(self) -> str:

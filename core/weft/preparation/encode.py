@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import json
+import shutil
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -18,7 +20,7 @@ from weft.interfaces.progress import Reporter
 from weft.interfaces.samples import Sample
 from weft.interfaces.trainer import Dataset, Fit, Trainer
 from weft.plugins.registry import Registry
-from weft.storage.atomic import new_folder
+from weft.storage.atomic import new_folder, write_json
 from weft.storage.codecs import load_codec, save_codec
 from weft.storage.corpus import CorpusFolder, Field, layer_name
 from weft.storage.payloads import LazySequence, PayloadStore, stored_samples
@@ -48,6 +50,19 @@ class Encoded:
 
 
 @dataclass(frozen=True, slots=True)
+class GivenCodec:
+    """A codec on disk.
+
+    Attributes:
+        folder: Where it is.
+        entry: What a manifest says of it.
+    """
+
+    folder: Path
+    entry: Mapping[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
 class Material:
     """What is encoded.
 
@@ -57,6 +72,9 @@ class Material:
         store: The payloads.
         parts: Their rows.
         payload_format: Reads them.
+        given: Codecs that are used instead of new ones, by modality.
+        old: The corpus that is added to.
+        old_parts: How many of the parts, from the first, are its own.
     """
 
     folder: Path
@@ -64,6 +82,9 @@ class Material:
     store: PayloadStore
     parts: Sequence[PartRow]
     payload_format: PayloadFormat[Any]
+    given: Mapping[str, GivenCodec] = field(default_factory=dict)
+    old: CorpusFolder | None = None
+    old_parts: int = 0
 
     @property
     def prompts(self) -> list[str | None]:
@@ -92,24 +113,52 @@ class _CountedFit:
 
 
 def encode_corpus(
-    material: Material, preparer: AnyPreparer, fit: Fit, registry: Registry, reporter: Reporter
+    material: Material, preparer: AnyPreparer, fit: Fit, registry: Registry, reporter: Reporter, learned: Path
 ) -> Encoded:
-    """Learn the codecs, write them and the token layers."""
+    """Learn the codecs, or take those that are given, write them and the token layers.
+
+    Args:
+        material: What is encoded.
+        preparer: Learns the codec of the modality.
+        fit: The training loop.
+        registry: What plugins offer.
+        reporter: Where progress goes.
+        learned: A folder in which codecs outlive a kill, so that they are not learned twice.
+    """
     encoded = Encoded()
+    modality = material.modality
+    prompts = material.prompts
+    has_prompts = any(prompt is not None for prompt in prompts)
+    samples = material.samples()
+    payloads = LazySequence(len(samples), lambda i: samples[i].payload)
+    codec = _add_codec(encoded, material, modality, learned, lambda: _learn(material, preparer, fit, reporter), registry)
+    _tell(encoded, modality, reporter)
+    _add_layer(encoded, material, "payload", modality, codec, payloads, reporter)
+    if not has_prompts:
+        return encoded
+    if modality != "text":
+        codec = _add_codec(
+            encoded, material, "text", learned, lambda: (_prompt_codec(material.parts, reporter), 0), registry
+        )
+        _tell(encoded, "text", reporter)
+    _add_layer(encoded, material, "prompt", "text", codec, prompts, reporter)
+    return encoded
+
+
+def _learn(
+    material: Material, preparer: AnyPreparer, fit: Fit, reporter: Reporter
+) -> tuple[FittedCodec[Any], int]:
+    """The codec of the modality, and in how many steps it was learned."""
     counted = _CountedFit(fit)
     training = material.samples("train")
     reporter.note(f"learning the codec of {material.modality} (training samples: {len(training)})")
-    fitted = preparer.fit_codec(training, material.samples("validation"), counted)
-    codec = _add_codec(encoded, material, material.modality, fitted, registry, reporter, counted.steps)
-    samples = material.samples()
-    payloads = LazySequence(len(samples), lambda i: samples[i].payload)
-    _add_layer(encoded, material, "payload", material.modality, codec, payloads, reporter)
-    prompts = material.prompts
-    if any(prompt is not None for prompt in prompts):
-        if material.modality != "text":
-            codec = _add_codec(encoded, material, "text", _prompt_codec(material.parts, reporter), registry, reporter)
-        _add_layer(encoded, material, "prompt", "text", codec, prompts, reporter)
-    return encoded
+    return preparer.fit_codec(training, material.samples("validation"), counted), counted.steps
+
+
+def _tell(encoded: Encoded, modality: str, reporter: Reporter) -> None:
+    entry = encoded.codecs[modality]
+    learned = f", learned in {entry['steps']} steps" if entry["steps"] else ""
+    reporter.note(f"codec of {modality}: {entry['name']}, {entry['vocab_size']} ids{learned}")
 
 
 def fit_text_codec(texts: Sequence[str], minimum: int = 0) -> ByteLevelBPE:
@@ -126,14 +175,30 @@ def fit_text_codec(texts: Sequence[str], minimum: int = 0) -> ByteLevelBPE:
 
 
 def write_layer(
-    folder: Path, codec: Codec[Any], payloads: Sequence[Any], reporter: Reporter, description: str
+    folder: Path,
+    codec: Codec[Any],
+    payloads: Sequence[Any],
+    reporter: Reporter,
+    description: str,
+    before: Sequence[Tokens] = (),
 ) -> TokenLayer:
-    """Encode payloads into an existing, empty folder; ``None`` gives an empty run."""
+    """Encode payloads into an existing, empty folder; ``None`` gives an empty run.
+
+    Args:
+        folder: Where the layer goes.
+        codec: Encodes.
+        payloads: All of them.
+        reporter: Where progress goes.
+        description: What is done, in words.
+        before: Tokens of the first payloads, which are encoded already.
+    """
     with (
         TokenWriter(folder, codec.vocab_size) as writer,
-        reporter.task(description, len(payloads), "sample") as task,
+        reporter.task(description, len(payloads) - len(before), "sample") as task,
     ):
-        for start in range(0, len(payloads), BATCH):
+        for tokens in before:
+            writer.append(tokens)
+        for start in range(len(before), len(payloads), BATCH):
             batch = payloads[start : start + BATCH]
             for tokens in encode_batch(codec, batch):
                 writer.append(tokens)
@@ -199,28 +264,37 @@ def _add_codec(
     encoded: Encoded,
     material: Material,
     modality: str,
-    fitted: FittedCodec[Any],
+    learned: Path,
+    learn: Callable[[], tuple[FittedCodec[Any], int]],
     registry: Registry,
-    reporter: Reporter,
-    steps: int = 0,
 ) -> Codec[Any]:
-    """Write a codec and read it back, so that tokens come from what is on disk and nothing else."""
-    name = fitted.codec.name
-    if name not in registry.codec_names:
-        raise PluginError(f"the codec {name!r} of {modality} is not registered; name it in Modality.codecs")
+    """Put a codec into the corpus and read it back, so that tokens come from what is on disk and nothing else."""
+    given = material.given.get(modality) or _learned_codec(learned / modality, modality, learn, registry)
     folder = material.folder / "codecs" / modality
-    digest = save_codec(fitted.codec, folder)
+    shutil.copytree(given.folder, folder)
     codec = load_codec(folder, registry)
-    encoded.codecs[modality] = {
-        "name": name,
-        "sha256": digest,
-        "vocab_size": codec.vocab_size,
-        "steps": steps,
-        "quality": {key: float(value) for key, value in fitted.quality.items()},
-    }
-    learned = f", learned in {steps} steps" if steps else ""
-    reporter.note(f"codec of {modality}: {name}, {codec.vocab_size} ids{learned}")
+    encoded.codecs[modality] = {**given.entry, "vocab_size": codec.vocab_size}
     return codec
+
+
+def _learned_codec(
+    folder: Path, modality: str, learn: Callable[[], tuple[FittedCodec[Any], int]], registry: Registry
+) -> GivenCodec:
+    """A codec that is learned now, or was before the preparation was killed."""
+    facts = folder.with_name(f"{folder.name}.json")
+    if not facts.is_file():
+        fitted, steps = learn()
+        name = fitted.codec.name
+        if name not in registry.codec_names:
+            raise PluginError(f"the codec {name!r} of {modality} is not registered; name it in Modality.codecs")
+        shutil.rmtree(folder, ignore_errors=True)
+        folder.parent.mkdir(parents=True, exist_ok=True)
+        quality = {key: float(value) for key, value in fitted.quality.items()}
+        digest = save_codec(fitted.codec, folder)
+        vocab_size = fitted.codec.vocab_size
+        entry = {"name": name, "sha256": digest, "vocab_size": vocab_size, "steps": steps, "quality": quality}
+        write_json(facts, entry)
+    return GivenCodec(folder, json.loads(facts.read_text(encoding="utf-8")))
 
 
 def _add_layer(
@@ -236,7 +310,9 @@ def _add_layer(
     name = layer_name(field, digest)
     folder = material.folder / name
     folder.mkdir(parents=True)
-    layer = write_layer(folder, codec, values, reporter, f"encoding {field}s")
+    # Prompts cost little, and a corpus that is added to need not have had any.
+    before = material.old.layer(field, digest) if material.old is not None and field == "payload" else ()
+    layer = write_layer(folder, codec, values, reporter, f"encoding {field}s", before)
     encoded.layers[field] = layer
     encoded.layer_entries.append(
         {"name": name, "field": field, "modality": modality, "codec": digest, "tokens": layer.total}

@@ -1,22 +1,36 @@
-"""One item at a time: read, raw filters, clean, clean filters, deduplicate, store."""
+"""One item at a time: read, raw filters, clean, clean filters, store. Comparing samples with each other comes later."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
+from collections import Counter
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, field, replace
 from typing import Any, Literal
+
+import numpy as np
+import numpy.typing as npt
 
 from weft.codecs.prompts import normalize_prompt, normalize_text
 from weft.errors import OptionError, PluginError, UnreadableError
+from weft.interfaces.near import Boilerplate, NearDuplicates, Signature
 from weft.interfaces.payload import PayloadFormat
 from weft.interfaces.preparer import AnyPreparer, Filter
 from weft.interfaces.samples import Item, Reason, Revised, Sample, Unreadable
-from weft.preparation.ledger import Ledger
+from weft.preparation.ledger import item_row, sample_row
 from weft.storage.hashing import hash_json
-from weft.storage.payloads import PayloadWriter
+from weft.storage.tables import ExampleRow, VerdictRow
 
 DETAIL_LENGTH = 300
 """Characters that are kept of a decoder's message."""
+
+EXAMPLES = 6
+"""Rejected samples of each reason that are kept to be shown."""
+
+EXAMPLE_BYTES = 1 << 20
+"""A larger payload is not kept as an example."""
+
+EXAMPLE_CHARACTERS = 20_000
+"""Of a text that is kept as an example, so many from its beginning."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,14 +42,39 @@ class KeptSample:
         index: Of the sample within the item.
         prompt: In its normal form.
         sha256: Of the decoded payload.
-        source: Index of its source.
+        source: What the user named on the command line.
+        rank: How good it is among its duplicates.
+        text_bytes: UTF-8 bytes of the payload, where it is text.
     """
 
     item: str
     index: int
     prompt: str | None
     sha256: str
-    source: int = 0
+    source: str = ""
+    rank: float = 0.0
+    text_bytes: int = 0
+
+
+@dataclass(slots=True)
+class Examined:
+    """What became of some items.
+
+    Attributes:
+        verdicts: A row for each item and, after it, its samples, those that are kept included.
+        kept: A record for each kept sample, in the order of the verdicts.
+        payloads: Their payloads in stored form.
+        signatures: Theirs, where near-duplicates are looked for; else empty.
+        parts: Hashes of the parts of each, where shared parts are looked for; else empty.
+        examples: A few of those that were rejected.
+    """
+
+    verdicts: list[VerdictRow] = field(default_factory=list)
+    kept: list[KeptSample] = field(default_factory=list)
+    payloads: list[bytes] = field(default_factory=list)
+    signatures: list[Signature] = field(default_factory=list)
+    parts: list[npt.NDArray[np.uint64]] = field(default_factory=list)
+    examples: list[ExampleRow] = field(default_factory=list)
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,99 +84,56 @@ class _Failed:
     detail: str
 
 
-class _RejectedError(Exception):
-    """Ends the way of one sample."""
+class RejectedError(Exception):
+    """Ends the way of one sample.
 
-    def __init__(self, stage: str, reason: Reason, sha256: str | None = None, duplicate_of: str | None = None) -> None:
+    Attributes:
+        stage: Where.
+        reason: Why.
+        sample: As it was then.
+    """
+
+    def __init__(self, stage: str, reason: Reason, sample: Sample[Any] | None = None) -> None:
         super().__init__(reason.code)
         self.stage = stage
         self.reason = reason
-        self.sha256 = sha256
-        self.duplicate_of = duplicate_of
+        self.sample = sample
 
 
-class Examiner:
-    """Turns items into stored payloads and verdicts.
-
-    Args:
-        modality: Of the corpus.
-        preparer: Reads and cleans.
-        filters: Judges, in order.
-        payload_format: How payloads are stored and identified.
-        ledger: Gets a verdict for every item and every sample.
-        writer: Gets the payloads that are kept.
+@dataclass(frozen=True, slots=True)
+class Judges:
+    """Everything that has a say about a sample by itself.
 
     Attributes:
-        kept: What is stored, in the order of the payloads.
-        text_bytes: UTF-8 bytes of the payloads, where they are text.
+        modality: Of the corpus.
+        preparer: Reads and cleans.
+        filters: Judge, in order.
+        payload_format: How payloads are stored and identified.
+        near: Signs what is kept; ``None`` where near-duplicates are not looked for.
+        boilerplate: Hashes the parts of what is kept; ``None`` where shared parts are not looked for.
     """
 
-    def __init__(
-        self,
-        modality: str,
-        preparer: AnyPreparer,
-        filters: Sequence[Filter[Any]],
-        payload_format: PayloadFormat[Any],
-        ledger: Ledger,
-        writer: PayloadWriter,
-    ) -> None:
-        self._modality = modality
-        self._preparer = preparer
-        self._filters = filters
-        self._format = payload_format
-        self._ledger = ledger
-        self._writer = writer
-        self._seen: dict[str, str] = {}
-        self.kept: list[KeptSample] = []
-        self.text_bytes = 0
+    modality: str
+    preparer: AnyPreparer
+    filters: Sequence[Filter[Any]]
+    payload_format: PayloadFormat[Any]
+    near: NearDuplicates[Any] | None = None
+    boilerplate: Boilerplate[Any] | None = None
 
-    def examine(self, item: Item) -> None:
-        """Take one item all the way."""
-        count = 0
-        for outcome in self._read(item):
-            if count == 0 and isinstance(outcome, _Failed):
-                self._ledger.item_rejected(item, "read", Reason("unreadable", outcome.detail))
-                return
-            if count == 0:
-                self._ledger.item_read(item)
-            self._judge(item, count, outcome)
-            count += 1
-        if count == 0:
-            self._ledger.item_rejected(item, "read", Reason("empty", "there is no sample in it"))
+    def filtered(
+        self, sample: Sample[Any], when: Literal["raw", "clean"], changes: list[Reason] | None = None
+    ) -> Sample[Any]:
+        """What the filters of one kind leave of a sample.
 
-    def _read(self, item: Item) -> Iterator[Sample[Any] | Unreadable | _Failed]:
-        """The samples of an item, and last what went wrong, if anything did."""
-        try:
-            yield from self._preparer.read(item)
-        except (OptionError, PluginError):
-            raise
-        except Exception as error:
-            yield _Failed(describe_error(error))
+        Args:
+            sample: To be judged.
+            when: Which filters.
+            changes: Gets the reasons of those that took something out.
 
-    def _judge(self, item: Item, index: int, outcome: Sample[Any] | Unreadable | _Failed) -> None:
-        try:
-            if not isinstance(outcome, Sample):
-                raise _RejectedError("read", Reason("unreadable", outcome.detail))
-            self._keep(item, index, self._cleaned(outcome))
-        except _RejectedError as end:
-            self._ledger.sample_rejected(
-                item, index, end.stage, end.reason, sha256=end.sha256, duplicate_of=end.duplicate_of
-            )
-
-    def _cleaned(self, sample: Sample[Any]) -> Sample[Any]:
-        sample = self._filter(sample, "raw")
-        try:
-            cleaned = self._preparer.clean(sample)
-            prompt = None if cleaned.prompt is None else normal_prompt(cleaned.prompt, self._modality)
-        except (OptionError, PluginError):
-            raise
-        except Exception as error:
-            raise _RejectedError("clean", Reason("unreadable", describe_error(error))) from error
-        figures = {**sample.figures, **cleaned.figures}
-        return self._filter(Sample(cleaned.payload, prompt or None, figures), "clean")
-
-    def _filter(self, sample: Sample[Any], when: Literal["raw", "clean"]) -> Sample[Any]:
-        for each in self._filters:
+        Raises:
+            RejectedError: One rejects it.
+        """
+        for each in self.filters:
             if each.on != when:
                 continue
             try:
@@ -147,33 +143,173 @@ class Examiner:
                 raise
             except Exception as error:
                 detail = f"the filter {each.name} failed: {describe_error(error)}"
-                raise _RejectedError(f"filter:{each.name}", Reason("unreadable", detail)) from error
+                raise RejectedError(f"filter:{each.name}", Reason("unreadable", detail), sample) from error
             if isinstance(answer, Revised):
-                sample = answer.sample
+                sample = replace(answer.sample, figures={**sample.figures, **answer.sample.figures})
+                if changes is not None:
+                    changes.append(answer.reason)
             elif answer is not None:
-                raise _RejectedError(f"filter:{each.name}", answer)
+                raise RejectedError(f"filter:{each.name}", answer, sample)
         return sample
 
-    def _keep(self, item: Item, index: int, sample: Sample[Any]) -> None:
-        try:
-            data, digest = self._format.to_bytes(sample.payload), self._format.content_hash(sample.payload)
-        except Exception as error:
-            raise _RejectedError("store", Reason("unreadable", describe_error(error))) from error
-        identity = self._identity(digest, sample.prompt)
-        if identity in self._seen:
-            first = self._seen[identity]
-            raise _RejectedError("deduplicate", Reason("duplicate", f"the same content as {first}"), digest, first)
-        self._seen[identity] = f"{item.name}#{index}"
-        self._writer.append(data)
-        self.kept.append(KeptSample(item.name, index, sample.prompt, digest))
-        self._ledger.sample_kept(item, index, digest)
-        if isinstance(sample.payload, str):
-            self.text_bytes += len(sample.payload.encode("utf-8"))
+    def cleaned(self, sample: Sample[Any]) -> Sample[Any]:
+        """The cleaned form of a sample.
 
-    def _identity(self, digest: str, prompt: str | None) -> str:
+        Raises:
+            RejectedError: It cannot be cleaned.
+        """
+        try:
+            cleaned = self.preparer.clean(sample)
+            prompt = None if cleaned.prompt is None else normal_prompt(cleaned.prompt, self.modality)
+        except (OptionError, PluginError):
+            raise
+        except Exception as error:
+            raise RejectedError("clean", Reason("unreadable", describe_error(error)), sample) from error
+        return Sample(cleaned.payload, prompt or None, {**sample.figures, **cleaned.figures})
+
+    def stored(self, sample: Sample[Any]) -> tuple[bytes, str]:
+        """The stored form of a cleaned sample's payload, and its hash.
+
+        Raises:
+            RejectedError: It has none.
+        """
+        try:
+            return self.payload_format.to_bytes(sample.payload), self.payload_format.content_hash(sample.payload)
+        except Exception as error:
+            raise RejectedError("store", Reason("unreadable", describe_error(error)), sample) from error
+
+    def signed(self, sample: Sample[Any]) -> tuple[Signature | None, float]:
+        """Signature and rank of a cleaned sample.
+
+        Raises:
+            RejectedError: It has none.
+        """
+        if self.near is None:
+            return None, 0.0
+        try:
+            (signature,) = self.near.sign([sample.payload])
+            return signature, float(self.near.rank(sample))
+        except (OptionError, PluginError):
+            raise
+        except Exception as error:
+            raise RejectedError("deduplicate", Reason("unreadable", describe_error(error)), sample) from error
+
+    def identity(self, digest: str, prompt: str | None) -> str:
         """What makes two samples the same: the payload, whatever it is called; but an answer ("yes") only together
         with its question."""
-        return hash_json([digest, prompt]) if self._modality == "text" and prompt is not None else digest
+        return hash_json([digest, prompt]) if self.modality == "text" and prompt is not None else digest
+
+
+class Examiner:
+    """Takes items all the way to payloads and verdicts, and knows of no other item while it does.
+
+    Args:
+        judges: What has a say.
+    """
+
+    def __init__(self, judges: Judges) -> None:
+        self._judges = judges
+        self._examined = Examined()
+        self._shown: Counter[str] = Counter()
+        self._payloads: list[Any] = []
+
+    def examine(self, items: Iterable[Item]) -> Examined:
+        """What becomes of these items, in their order."""
+        self._examined, self._shown, self._payloads = Examined(), Counter(), []
+        for item in items:
+            self._examine(item)
+        return self._with_parts(self._examined)
+
+    def _examine(self, item: Item) -> None:
+        rows = self._examined.verdicts
+        count = 0
+        for outcome in self._read(item):
+            if count == 0 and isinstance(outcome, _Failed):
+                rows.append(item_row(item, "rejected", "read", Reason("unreadable", outcome.detail)))
+                return
+            if count == 0:
+                rows.append(item_row(item, "read", "read"))
+            self._judge(item, count, outcome)
+            count += 1
+        if count == 0:
+            rows.append(item_row(item, "rejected", "read", Reason("empty", "there is no sample in it")))
+
+    def _read(self, item: Item) -> Iterator[Sample[Any] | Unreadable | _Failed]:
+        """The samples of an item, and last what went wrong, if anything did."""
+        try:
+            yield from self._judges.preparer.read(item)
+        except (OptionError, PluginError):
+            raise
+        except Exception as error:
+            yield _Failed(describe_error(error))
+
+    def _judge(self, item: Item, index: int, outcome: Sample[Any] | Unreadable | _Failed) -> None:
+        changes: list[Reason] = []
+        try:
+            if not isinstance(outcome, Sample):
+                raise RejectedError("read", Reason("unreadable", outcome.detail))
+            sample = self._judges.filtered(outcome, "raw", changes)
+            sample = self._judges.filtered(self._judges.cleaned(sample), "clean", changes)
+            self._keep(item, index, sample, changes)
+        except RejectedError as end:
+            figures = end.sample.figures if end.sample is not None else {}
+            row = sample_row(item, index, "rejected", end.stage, end.reason, figures, changes)
+            self._examined.verdicts.append(row)
+            self._show(item, index, end)
+
+    def _keep(self, item: Item, index: int, sample: Sample[Any], changes: Sequence[Reason]) -> None:
+        data, digest = self._judges.stored(sample)
+        signature, rank = self._judges.signed(sample)
+        length = len(sample.payload.encode("utf-8")) if isinstance(sample.payload, str) else 0
+        kept = KeptSample(item.name, index, sample.prompt, digest, item.source, rank, length)
+        row = sample_row(item, index, "kept", "kept", None, sample.figures, changes)
+        row.sha256 = digest
+        self._examined.verdicts.append(row)
+        self._examined.kept.append(kept)
+        self._examined.payloads.append(data)
+        if signature is not None:
+            self._examined.signatures.append(signature)
+        if self._judges.boilerplate is not None:
+            self._payloads.append(sample.payload)
+
+    def _with_parts(self, examined: Examined) -> Examined:
+        if self._judges.boilerplate is not None:
+            examined.parts = [np.unique(self._judges.boilerplate.parts(payload)) for payload in self._payloads]
+        return examined
+
+    def _show(self, item: Item, index: int, end: RejectedError) -> None:
+        """Remember a rejected sample as an example, where it has a form that can be stored."""
+        code = end.reason.code
+        if end.sample is None or self._shown[code] >= EXAMPLES:
+            return
+        data = example_bytes(self._judges, end)
+        if data is not None:
+            self._shown[code] += 1
+            self._examined.examples.append(ExampleRow(item.name, index, code, data))
+
+
+def example_bytes(judges: Judges, end: RejectedError) -> bytes | None:
+    """The stored form of a rejected sample; ``None`` where it has none, or too large a one."""
+    sample = end.sample
+    if sample is None or end.stage in ("clean", "store"):
+        return None
+    if isinstance(sample.payload, str):
+        sample = replace(sample, payload=around(sample.payload, end.reason.excerpt))
+    try:
+        data = judges.payload_format.to_bytes(sample.payload)
+    except Exception:  # A raw payload need not have a stored form yet.
+        try:
+            data = judges.stored(judges.cleaned(sample))[0]
+        except RejectedError:
+            return None
+    return data if len(data) <= EXAMPLE_BYTES else None
+
+
+def around(text: str, excerpt: str) -> str:
+    """So much of a text as is shown of an example, with the excerpt in it."""
+    place = text.find(excerpt) if excerpt else 0
+    start = max(0, place - EXAMPLE_CHARACTERS // 2) if place + len(excerpt) > EXAMPLE_CHARACTERS else 0
+    return text[start : start + EXAMPLE_CHARACTERS]
 
 
 def normal_prompt(prompt: str, modality: str) -> str:

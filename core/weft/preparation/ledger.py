@@ -3,57 +3,40 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from itertools import groupby
+from typing import Any, Literal
 
-from weft.interfaces.samples import Item, Reason, Split
-from weft.storage.tables import VerdictRow
+from weft.interfaces.samples import Item, Reason
+from weft.storage.tables import Outcome, VerdictRow
 
 
 @dataclass(slots=True)
-class Ledger:
-    """Verdicts as they are reached.
+class Tally:
+    """Counts of verdicts as they are written.
 
     Attributes:
-        rows: One for each item and sample, an item before its samples.
+        items: Verdict of an item to how many have it.
+        samples: Verdict of a sample to how many have it.
+        items_rejected: Reason to items.
+        rejected: Reason to samples.
+        first: The first rejection.
     """
 
-    rows: list[VerdictRow] = field(default_factory=list)
+    items: Counter[str] = field(default_factory=Counter)
+    samples: Counter[str] = field(default_factory=Counter)
+    items_rejected: Counter[str] = field(default_factory=Counter)
+    rejected: Counter[str] = field(default_factory=Counter)
+    first: VerdictRow | None = None
 
-    def item_rejected(self, item: Item, stage: str, reason: Reason) -> None:
-        """An item that gives no sample at all."""
-        self.rows.append(_row(item, None, "rejected", stage, reason))
-
-    def item_read(self, item: Item) -> None:
-        """An item that gives samples; to be said before them."""
-        self.rows.append(_row(item, None, "read", "read", None))
-
-    def sample_rejected(
-        self,
-        item: Item,
-        index: int,
-        stage: str,
-        reason: Reason,
-        sha256: str | None = None,
-        duplicate_of: str | None = None,
-    ) -> None:
-        """A sample that was turned away."""
-        row = _row(item, index, "rejected", stage, reason)
-        row.sha256, row.duplicate_of = sha256, duplicate_of
-        self.rows.append(row)
-
-    def sample_kept(self, item: Item, index: int, sha256: str) -> None:
-        """A sample that is part of the corpus."""
-        row = _row(item, index, "kept", "kept", None)
-        row.sha256 = sha256
-        self.rows.append(row)
-
-    def assign_splits(self, splits: Mapping[tuple[str, int], Split | None]) -> None:
-        """Record the side of kept samples, by item and index."""
-        for row in self.rows:
-            if row.verdict == "kept" and row.sample is not None:
-                row.split = splits[row.item, row.sample]
+    def add(self, row: VerdictRow) -> None:
+        """Count one more."""
+        verdicts, reasons = (self.items, self.items_rejected) if row.sample is None else (self.samples, self.rejected)
+        verdicts[row.verdict] += 1
+        if row.verdict == "rejected":
+            reasons[row.reason or ""] += 1
+            self.first = self.first or row
 
     def counts(self) -> dict[str, Any]:
         """Figures for the manifest; rejections by reason, the most frequent first.
@@ -61,15 +44,13 @@ class Ledger:
         Raises:
             AssertionError: They do not add up, which would be a defect of the pipeline.
         """
-        items = [row for row in self.rows if row.sample is None]
-        samples = [row for row in self.rows if row.sample is not None]
         counts = {
-            "items": len(items),
-            "items_read": sum(row.verdict == "read" for row in items),
-            "items_rejected": _by_reason(items),
-            "samples": len(samples),
-            "kept": sum(row.verdict == "kept" for row in samples),
-            "rejected": _by_reason(samples),
+            "items": self.items.total(),
+            "items_read": self.items["read"],
+            "items_rejected": _by_reason(self.items_rejected),
+            "samples": self.samples.total(),
+            "kept": self.samples["kept"],
+            "rejected": _by_reason(self.rejected),
         }
         check_counts(counts)
         return counts
@@ -93,24 +74,86 @@ def describe_rejections(counts: Mapping[str, Any]) -> str:
     return "; ".join(parts) or "nothing was offered"
 
 
-def _row(item: Item, index: int | None, verdict: Any, stage: str, reason: Reason | None) -> VerdictRow:
+def item_row(item: Item, verdict: Literal["read", "rejected"], stage: str, reason: Reason | None = None) -> VerdictRow:
+    """The verdict on an item; to be said before those on its samples."""
+    return _row(item, None, verdict, stage, reason)
+
+
+def sample_row(
+    item: Item,
+    index: int,
+    verdict: Literal["kept", "rejected"],
+    stage: str,
+    reason: Reason | None,
+    figures: Mapping[str, float],
+    changes: Sequence[Reason] = (),
+) -> VerdictRow:
+    """The verdict on a sample."""
+    row = _row(item, index, verdict, stage, reason)
+    row.figures = {name: float(value) for name, value in figures.items()}
+    row.changes = [describe_change(change) for change in changes]
+    return row
+
+
+def reject(row: VerdictRow, stage: str, reason: Reason) -> None:
+    """Turn the verdict on a sample that was to be kept into a rejection."""
+    row.verdict, row.stage = "rejected", stage
+    row.reason, row.detail = reason.code, encodable(reason.detail)
+    row.excerpt = encodable(reason.excerpt) or None
+
+
+def describe_change(change: Reason) -> str:
+    """What a filter took out of a sample that it kept."""
+    return encodable(f"{change.code}: {change.detail}" if change.detail else change.code)
+
+
+def joined_portions(rows: Iterator[VerdictRow]) -> Iterator[VerdictRow]:
+    """Verdicts of items that were read in portions, as if each had been read whole.
+
+    Each portion has a row of the item's name, and counts its samples from 0. One that cannot be read costs one sample of
+    an item of which others can.
+    """
+    for _, portions in groupby(rows, key=lambda row: row.item):
+        lost: list[VerdictRow] = []
+        read = False
+        count = 0
+        for row in portions:
+            if row.sample is None and row.verdict == "read":
+                if read:
+                    continue
+                read = True
+                yield row
+                due = [each for each in lost if each.reason != "empty"]
+            elif row.sample is None and not read:
+                lost.append(row)
+                continue
+            else:
+                due = [row] if row.sample is not None or row.reason != "empty" else []
+            for each in due:
+                each.sample, count = count, count + 1
+                yield each
+        if not read:
+            yield next((row for row in lost if row.reason != "empty"), lost[0])
+
+
+def encodable(text: str) -> str:
+    """Text that UTF-8 can hold, whatever a decoder put into its message."""
+    return text.encode("utf-8", "backslashreplace").decode("utf-8")
+
+
+def _row(item: Item, index: int | None, verdict: Outcome, stage: str, reason: Reason | None) -> VerdictRow:
     return VerdictRow(
         item=item.name,
         sample=index,
         verdict=verdict,
         stage=stage,
         reason=reason.code if reason else None,
-        detail=_encodable(reason.detail) if reason else None,
+        detail=encodable(reason.detail) if reason else None,
+        excerpt=(encodable(reason.excerpt) or None) if reason else None,
         license=item.license,
         source=item.source,
     )
 
 
-def _encodable(text: str) -> str:
-    """Text that UTF-8 can hold, whatever a decoder put into its message."""
-    return text.encode("utf-8", "backslashreplace").decode("utf-8")
-
-
-def _by_reason(rows: list[VerdictRow]) -> dict[str, int]:
-    counts = Counter(row.reason or "" for row in rows if row.verdict == "rejected")
+def _by_reason(counts: Counter[str]) -> dict[str, int]:
     return dict(sorted(counts.items(), key=lambda entry: (-entry[1], entry[0])))

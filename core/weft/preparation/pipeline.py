@@ -1,48 +1,97 @@
-"""Stage 1 as a whole: collect, read, filter, clean, deduplicate, split, encode."""
+"""Stage 1 as a whole: collect, read, filter, clean, compare, split, encode."""
 
 from __future__ import annotations
 
 import dataclasses
 import json
-import shutil
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, Literal, TypeVar
 
 from weft._version import __version__
 from weft.errors import OptionError, PluginError, SourceError, WeftError
-from weft.interfaces.payload import PayloadFormat
-from weft.interfaces.preparer import AnyPreparer
+from weft.filters import TextScreen
 from weft.interfaces.progress import Reporter
-from weft.interfaces.samples import Item, Split
+from weft.interfaces.samples import Item
+from weft.interfaces.source import Source
 from weft.interfaces.trainer import Fit
 from weft.plugins.options import resolve_options
 from weft.plugins.registry import Registry
-from weft.preparation.collect import Collection, collect, printable_name
+from weft.preparation.assemble import Findings, Written, part_counts, write_tables
+from weft.preparation.blocks import BlockStore, cut_blocks
+from weft.preparation.collect import Collection, collect
+from weft.preparation.decide import Decisions, decide
 from weft.preparation.encode import Encoded, Material, encode_corpus
-from weft.preparation.examine import Examiner, KeptSample, describe_error
+from weft.preparation.engines.local import LocalEngine
+from weft.preparation.engines.ray import RayEngine
+from weft.preparation.engines.work import Engine, Work
+from weft.preparation.examine import Judges, describe_error
+from weft.preparation.extend import Reference, known_samples, read_reference, reference_settings
+from weft.preparation.fingerprint import plan_hash
 from weft.preparation.infer import infer_modality, rejection
-from weft.preparation.ledger import Ledger, describe_rejections
+from weft.preparation.ledger import Tally, describe_rejections, item_row
+from weft.preparation.report import write_report
 from weft.preparation.split import Division, split_samples
+from weft.preparation.workplace import Workplace, workplace
 from weft.storage.atomic import check_target, new_folder, write_json
-from weft.storage.corpus import (
-    MANIFEST,
-    PAYLOADS,
-    SAMPLES,
-    SCHEMA,
-    VERDICTS_FILE,
-    CorpusFolder,
-    content_hash,
-    file_hashes,
-)
-from weft.storage.payloads import PayloadStore, PayloadWriter
-from weft.storage.tables import PARTS, VERDICTS, write_rows
+from weft.storage.corpus import MANIFEST, SCHEMA, CorpusFolder, content_hash, file_hashes
+from weft.storage.payloads import LazySequence, PayloadStore
+from weft.storage.tables import VerdictRow
 
 T = TypeVar("T")
 
 RESOLVE_ITEMS = 512
 """How many items options are derived from, evenly spaced."""
+
+ITEM_SECONDS = 300.0
+"""What reading an item may take before it is given up."""
+
+EngineName = Literal["local", "ray"]
+
+
+@dataclass(frozen=True, slots=True)
+class PrepareRequest:
+    """What is to be prepared, and how.
+
+    Attributes:
+        sources: Where items come from.
+        out: The corpus folder to make; complete, or as it was before.
+        modality: What the items are; ``None`` infers it from their extensions.
+        options: Preparation options by full name (``image.size``), as Python values or as typed.
+        seed: Of the split.
+        force: Replace a Weft folder that is in the way.
+        append: Add to the corpus that is at ``out``.
+        codec: A corpus whose codecs are used, instead of learning others.
+        exclude: Corpora of which nothing may be in this one.
+        harm: Leave harmful text out.
+        filters: Files that ``weft fit-filter`` made.
+        processes: How many read and clean.
+        engine: Where they run.
+        item_seconds: What reading an item may take.
+        learned_with: Device and threads of codec learning, for the manifest.
+    """
+
+    sources: Sequence[Source]
+    out: Path
+    modality: str | None = None
+    options: Mapping[str, Any] = field(default_factory=dict)
+    seed: int = 0
+    force: bool = False
+    append: bool = False
+    codec: Path | None = None
+    exclude: Sequence[Path] = ()
+    harm: bool = True
+    filters: Sequence[Path] = ()
+    processes: int = 1
+    engine: EngineName = "local"
+    item_seconds: float = ITEM_SECONDS
+    learned_with: Mapping[str, Any] = field(default_factory=dict)
+
+    @property
+    def local_paths(self) -> list[Path]:
+        """Sources that may be files or folders of this machine."""
+        return [Path(source.location) for source in self.sources if isinstance(source.location, str | Path)]
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,130 +99,108 @@ class _Plan:
     """What is decided before the first item is read.
 
     Attributes:
-        modality: Of the corpus.
-        preparer: With resolved options.
-        payload_format: How payloads are stored.
+        judges: Everything that has a say about a sample by itself.
         options: Resolved, JSON-able, by full name.
         usable: The items that are read.
+        set_aside: Verdicts on the others.
+        reference: Corpora that this one depends on.
     """
 
-    modality: str
-    preparer: AnyPreparer
-    payload_format: PayloadFormat[Any]
+    judges: Judges
     options: dict[str, Any]
     usable: Sequence[Item]
+    set_aside: Sequence[VerdictRow]
+    reference: Reference
+
+    @property
+    def modality(self) -> str:
+        return self.judges.modality
 
 
-@dataclass(frozen=True, slots=True)
-class _Read:
-    """What reading left on disk, in short.
-
-    Attributes:
-        kept: The stored samples.
-        text_bytes: UTF-8 bytes of text payloads.
-    """
-
-    kept: Sequence[KeptSample]
-    text_bytes: int
-
-
-def prepare_corpus(
-    sources: Sequence[Path],
-    out: Path,
-    *,
-    modality_name: str | None,
-    options: Mapping[str, Any],
-    seed: int,
-    force: bool,
-    registry: Registry,
-    fit: Fit,
-    reporter: Reporter,
-    learned_with: Mapping[str, Any] | None = None,
-) -> CorpusFolder:
-    """Turn raw files into a corpus folder.
+def prepare_corpus(request: PrepareRequest, registry: Registry, fit: Fit, reporter: Reporter) -> CorpusFolder:
+    """Turn raw files into a corpus folder, or add them to one.
 
     Args:
-        sources: Files and folders.
-        out: The corpus folder to make; complete, or as it was before.
-        modality_name: What the files are; ``None`` infers it from their extensions.
-        options: Preparation options by full name (``image.size``), as Python values or as typed.
-        seed: Of the split.
-        force: Replace a Weft folder that is in the way.
+        request: What is to be prepared.
         registry: What plugins offer.
         fit: The training loop, for codecs that are learned.
         reporter: Where progress and derived options go.
-        learned_with: Device and threads of ``fit``, for the manifest.
 
     Raises:
         SourceError: Nothing to read, nothing usable, or several modalities and none named.
-        OptionError: An option that does not exist or has an impossible value, or a negative seed.
+        OptionError: An option that does not exist or has an impossible value.
         PluginError: The plugin for the modality is missing or does not work.
-        FolderError: ``out`` is in the way.
+        FolderError: ``out`` is in the way, or another corpus that is needed is damaged.
     """
-    if seed < 0:
-        raise OptionError(f"seed must be at least 0, got {seed}")
-    check_target(out, force=force, sources=sources)
-    if modality_name is not None:
-        registry.modality(modality_name)
-    collection = collect(sources)
-    _report_tables(collection, reporter)
-    modality = modality_name or infer_modality(collection.items, registry)
-    ledger = Ledger()
-    plan = _make_plan(collection.items, modality, options, ledger, registry, reporter)
-    with new_folder(out, force=force, sources=sources) as folder:
-        read = _read_items(plan, folder, ledger, registry, reporter)
-        counts = _checked_counts(ledger, collection.items, read.kept, plan.modality)
-        read_store = PayloadStore(sorted((folder / ".read").iterdir()))
-        division = split_samples(read.kept, seed, read_store, plan.preparer, plan.payload_format)
-        _report_split(division, reporter)
-        with PayloadWriter(folder / PAYLOADS) as writer:
-            for payload in division.payloads:
-                writer.append(payload)
-        read_store.close()
-        shutil.rmtree(folder / ".read")
-        store = PayloadStore(sorted((folder / PAYLOADS).iterdir()))
-        material = Material(folder, modality, store, division.parts, plan.payload_format)
-        encoded = encode_corpus(material, plan.preparer, fit, registry, reporter)
-        store.close()
-        ledger.assign_splits(_sides(division))
-        write_rows(folder / SAMPLES, division.parts, PARTS)
-        write_rows(folder / VERDICTS_FILE, ledger.rows, VERDICTS)
-        facts = {
-            "sources": [{"location": printable_name(str(source))} for source in sources],
-            "payloads": [f"{PAYLOADS}/{path.name}" for path in sorted((folder / PAYLOADS).iterdir())],
-            "seed": seed,
-            "learned_with": dict(learned_with or {}),
-            "counts": {
-                **counts,
-                **_part_counts(division),
-                "auxiliary": collection.auxiliary,
-                "table_rows": dataclasses.asdict(collection.tables),
-            },
-            "text_bytes": read.text_bytes,
-        }
-        write_json(folder / MANIFEST, {**_manifest(plan, division, encoded), **facts, "files": file_hashes(folder)})
-    return CorpusFolder.open(out)
+    _check(request)
+    reference = read_reference(request.out, request.append, request.codec, request.exclude)
+    if request.modality is not None:
+        registry.modality(request.modality)
+    collection = collect(request.sources, registry)
+    for warning in collection.warnings:
+        reporter.warn(warning)
+    modality = request.modality or infer_modality(collection.items, registry)
+    reference.check_modality(modality)
+    plan = _make_plan(request, collection.items, modality, reference, registry, reporter)
+    blocks = cut_blocks(plan.usable, plan.judges.preparer)
+    with workplace(request.out, plan_hash(request, plan.judges, plan.options, plan.usable, reference)) as place:
+        store = _examine(plan, blocks, place, _engine(request), reporter)
+        others = known_samples(reference, plan.judges)
+        decisions = decide(plan.judges, store, others, place.fresh("revised"), reporter)
+        _explain_if_empty(plan, store, decisions)
+        division = _divide(plan, decisions, request.seed, reporter)
+        findings = Findings(plan.set_aside, store, decisions, division, reference.old)
+        force = request.force or request.append
+        with new_folder(request.out, force=force, sources=request.local_paths, within=place.folder) as folder:
+            written = write_tables(findings, folder)
+            material = _material(plan, folder, written)
+            encoded = encode_corpus(material, plan.judges.preparer, fit, registry, reporter, place.codecs)
+            material.store.close()
+            manifest = _manifest(request, plan, collection, written, division, encoded)
+            write_json(folder / MANIFEST, {**manifest, "files": file_hashes(folder)})
+            write_report(CorpusFolder.open(folder), folder, registry)
+    return CorpusFolder.open(request.out)
+
+
+def _check(request: PrepareRequest) -> None:
+    if request.seed < 0:
+        raise OptionError(f"seed must be at least 0, got {request.seed}")
+    if request.processes < 1:
+        raise OptionError(f"processes must be at least 1, got {request.processes}")
+    if not request.item_seconds > 0:
+        raise OptionError(f"the seconds of an item must be above 0, got {request.item_seconds:g}")
+    if request.append and request.force:
+        raise OptionError("either add to the corpus (append) or replace it (force), not both")
+    if not request.append:
+        check_target(request.out, force=request.force, sources=request.local_paths)
+
+
+def _engine(request: PrepareRequest) -> Engine:
+    if request.engine == "ray":
+        return RayEngine(request.processes, request.item_seconds)
+    return LocalEngine(request.processes, request.item_seconds)
 
 
 def _make_plan(
+    request: PrepareRequest,
     items: Sequence[Item],
     modality: str,
-    settings: Mapping[str, Any],
-    ledger: Ledger,
+    reference: Reference,
     registry: Registry,
     reporter: Reporter,
 ) -> _Plan:
     """Set aside what is of no use, and derive the options from the rest."""
-    given = resolve_options(registry, modality, settings)
+    given = resolve_options(registry, modality, reference_settings(reference, request.options))
     usable: list[Item] = []
-    for item in items:
+    set_aside: list[VerdictRow] = []
+    for item in reference.new_items(items, reporter):
         reason = rejection(item, modality, registry)
         if reason is None:
             usable.append(item)
         else:
-            ledger.item_rejected(item, "collect", reason)
+            set_aside.append(item_row(item, "rejected", "collect", reason))
     if not usable:
-        raise SourceError(_explain_unusable(ledger, modality))
+        raise SourceError(_explain_unusable(set_aside, modality))
     preparer_class = registry.preparer_class(modality)
     try:
         resolved = preparer_class.resolve(given, evenly_spaced(usable, RESOLVE_ITEMS))
@@ -185,13 +212,19 @@ def _make_plan(
             f"set them with --set, or report it to its author"
         ) from error
     _report_derived(modality, given, resolved, reporter)
-    return _Plan(
+    preparer = preparer_class(resolved)
+    screens = [TextScreen(words=request.harm, filters=request.filters)] if request.harm or request.filters else []
+    judges = Judges(
         modality=modality,
-        preparer=preparer_class(resolved),
+        preparer=preparer,
+        # What is harmful goes first, so that the others judge what is left.
+        filters=[*screens, *preparer.filters(), *registry.filters(modality)],
         payload_format=registry.payload_format(modality),
-        options={f"{modality}.{name}": value for name, value in _jsonable(resolved).items()},
-        usable=usable,
+        near=preparer.near(),
+        boilerplate=preparer.boilerplate(),
     )
+    options = {f"{modality}.{name}": value for name, value in _jsonable(resolved).items()}
+    return _Plan(judges, options, usable, set_aside, reference)
 
 
 def evenly_spaced(items: Sequence[T], count: int) -> Sequence[T]:
@@ -201,70 +234,130 @@ def evenly_spaced(items: Sequence[T], count: int) -> Sequence[T]:
     return [items[place * len(items) // count] for place in range(count)]
 
 
-def _read_items(plan: _Plan, folder: Path, ledger: Ledger, registry: Registry, reporter: Reporter) -> _Read:
-    filters = [*plan.preparer.filters(), *registry.filters(plan.modality)]
-    with (
-        PayloadWriter(folder / ".read") as writer,
-        reporter.task(f"reading {plan.modality}", len(plan.usable), "item") as task,
-    ):
-        examiner = Examiner(plan.modality, plan.preparer, filters, plan.payload_format, ledger, writer)
-        for item in plan.usable:
-            examiner.examine(item)
-            task.advance(kept=len(examiner.kept))
-    return _Read(examiner.kept, examiner.text_bytes)
+def _examine(
+    plan: _Plan, blocks: Sequence[Sequence[Item]], place: Workplace, engine: Engine, reporter: Reporter
+) -> BlockStore:
+    store = BlockStore(place.blocks, len(blocks))
+    missing = store.missing()
+    if len(missing) < len(blocks):
+        reporter.note(f"going on with what was done before: {len(blocks) - len(missing)} of {len(blocks)} blocks")
+    todo = sum(len(blocks[number]) for number in missing)
+    kept = 0
+    with reporter.task(f"reading {plan.modality}", todo, "item") as task:
+        for number, examined in engine.examine(Work(plan.judges, blocks), missing):
+            store.write(number, examined)
+            kept += len(examined.kept)
+            task.advance(len(blocks[number]), kept=kept)
+    return store
 
 
-def _checked_counts(ledger: Ledger, items: Sequence[Item], kept: Sequence[KeptSample], modality: str) -> dict[str, Any]:
-    """Figures for the manifest.
+def _divide(plan: _Plan, decisions: Decisions, seed: int, reporter: Reporter) -> Division:
+    survivors = decisions.survivors().tolist()
+    payloads = LazySequence(len(survivors), lambda index: decisions.payloads[survivors[index]])
+    kept = [decisions.kept[number] for number in survivors]
+    division = split_samples(
+        kept, seed, payloads, plan.judges.preparer, plan.judges.payload_format, plan.reference.source_index
+    )
+    counts = part_counts(division.parts)
+    if not counts["validation"]:
+        reporter.warn("there is too little to hold anything out, so overfitting cannot be noticed; add more data")
+    else:
+        reporter.note(f"held out for validation ({division.way}): {counts['validation']} of {counts['parts']} parts")
+    return division
 
-    Raises:
-        SourceError: Nothing is kept.
-        AssertionError: Something was lost on the way, which would be a defect of the pipeline.
-    """
-    counts = ledger.counts()
-    if counts["items"] != len(items) or counts["kept"] != len(kept):
-        raise AssertionError(f"{len(items)} items were offered and {len(kept)} samples stored, but counted: {counts}")
-    if not kept:
-        raise SourceError(_explain_unusable(ledger, modality))
-    return counts
+
+def _material(plan: _Plan, folder: Path, written: Written) -> Material:
+    return Material(
+        folder=folder,
+        modality=plan.modality,
+        store=PayloadStore([folder / name for name in written.payload_names]),
+        parts=written.parts,
+        payload_format=plan.judges.payload_format,
+        codecs=plan.reference.codec_folders(),
+        old=plan.reference.old,
+        old_parts=written.old_parts,
+    )
 
 
-def _explain_unusable(ledger: Ledger, modality: str) -> str:
-    first = next((row for row in ledger.rows if row.verdict == "rejected"), None)
+def _explain_if_empty(plan: _Plan, store: BlockStore, decisions: Decisions) -> None:
+    """Raises SourceError where nothing is kept."""
+    if len(decisions.survivors()) or plan.reference.old is not None:
+        return
+    raise SourceError(_explain_unusable([*plan.set_aside, *_rejected(store, decisions)], plan.modality))
+
+
+def _rejected(store: BlockStore, decisions: Decisions) -> Iterable[VerdictRow]:
+    number = 0
+    for row in store.verdicts():
+        if row.verdict == "kept":
+            found = decisions.rejected[number]
+            row = dataclasses.replace(row, verdict="rejected", reason=found.reason.code, detail=found.reason.detail)
+            number += 1
+        yield row
+
+
+def _explain_unusable(rows: Sequence[VerdictRow], modality: str) -> str:
+    tally = Tally()
+    for row in rows:
+        tally.add(row)
+    first = tally.first
     example = f" (for example {first.item}: {first.detail})" if first is not None and first.detail else ""
-    return f"no usable {modality} sample is left: {describe_rejections(ledger.counts())}{example}; check the sources"
+    return f"no usable {modality} sample is left: {describe_rejections(tally.counts())}{example}; check the sources"
 
 
-def _manifest(plan: _Plan, division: Division, encoded: Encoded) -> dict[str, Any]:
+def _manifest(
+    request: PrepareRequest,
+    plan: _Plan,
+    collection: Collection,
+    written: Written,
+    division: Division,
+    encoded: Encoded,
+) -> dict[str, Any]:
+    old = plan.reference.old
     hashes = {modality: entry["sha256"] for modality, entry in encoded.codecs.items()}
+    layers = {str(name): layer for name, layer in encoded.layers.items()}
+    sources = plan.reference.sources(collection)
     return {
         "kind": "corpus",
         "schema": SCHEMA,
         "weft": __version__,
         "modality": plan.modality,
+        "sources": [dataclasses.asdict(source) for source in sources],
+        "payloads": list(written.payload_names),
         "options": plan.options,
-        "held_out": division.way,
+        "screened": {"harm": request.harm, "filters": [path.name for path in request.filters]},
+        "excluded": [str(path) for path in request.exclude],
+        "seed": request.seed,
+        "learned_with": dict(request.learned_with),
+        "held_out": division.way if old is None else str(old.manifest["held_out"]),
+        "counts": {
+            **_checked_counts(written, plan, old),
+            **part_counts(written.parts),
+            "auxiliary": len(collection.auxiliary) + plan.reference.old_count("auxiliary"),
+            "table_rows": plan.reference.table_rows(collection),
+        },
         "codecs": encoded.codecs,
         "layers": encoded.layer_entries,
         "tokens": encoded.layers["payload"].total,
-        "sha256": content_hash(
-            plan.modality, division.parts, plan.options, hashes, {str(k): v for k, v in encoded.layers.items()}
-        ),
+        "text_bytes": encoded.text_bytes,
+        "sha256": content_hash(plan.modality, written.parts, plan.options, hashes, layers),
     }
 
 
-def _part_counts(division: Division) -> dict[str, int]:
-    held_out = sum(part.split == "validation" for part in division.parts)
-    return {"parts": len(division.parts), "train": len(division.parts) - held_out, "validation": held_out}
+def _checked_counts(written: Written, plan: _Plan, old: CorpusFolder | None) -> dict[str, Any]:
+    """Figures for the manifest.
 
-
-def _sides(division: Division) -> dict[tuple[str, int], Split | None]:
-    """The side of each sample; ``None`` where its parts are on both."""
-    sides: dict[tuple[str, int], Split | None] = {}
-    for part in division.parts:
-        key = (part.item, part.sample)
-        sides[key] = part.split if sides.get(key, part.split) == part.split else None
-    return sides
+    Raises:
+        AssertionError: Something was lost on the way, which would be a defect of the pipeline.
+    """
+    counts = written.tally.counts()
+    before = 0 if old is None else int(old.manifest["counts"]["items"])
+    offered = before + len(plan.usable) + len(plan.set_aside)
+    if counts["items"] != offered:
+        raise AssertionError(f"{offered} items were offered, but counted: {counts}")
+    if counts["kept"] != len({(part.item, part.sample) for part in written.parts}):
+        raise AssertionError(f"{len(written.parts)} parts were stored, but counted: {counts}")
+    return counts
 
 
 def _jsonable(options: Any) -> dict[str, Any]:
@@ -279,20 +372,3 @@ def _report_derived(modality: str, given: Any, resolved: Any, reporter: Reporter
             reporter.note(f"{modality}.{name} = {value} (from the data)")
 
 
-def _report_tables(collection: Collection, reporter: Reporter) -> None:
-    tables = collection.tables
-    for count, what in (
-        (tables.unmatched, "name a file that is not there"),
-        (tables.repeated, "describe a file that an earlier row describes"),
-        (tables.broken, "cannot be read"),
-    ):
-        if count:
-            reporter.warn(f"rows of tables that {what} are left out: {count}")
-
-
-def _report_split(division: Division, reporter: Reporter) -> None:
-    counts = _part_counts(division)
-    if not counts["validation"]:
-        reporter.warn("there is too little to hold anything out, so overfitting cannot be noticed; add more data")
-        return
-    reporter.note(f"held out for validation ({division.way}): {counts['validation']} of {counts['parts']} parts")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any, Literal
@@ -43,6 +43,7 @@ def split_samples(
     payloads: Sequence[bytes],
     preparer: AnyPreparer,
     payload_format: PayloadFormat[Any],
+    source_index: Callable[[str], int] = lambda location: 0,
 ) -> Division:
     """Decide what is held out.
 
@@ -58,16 +59,19 @@ def split_samples(
         payloads: Of the kept samples, in their stored form.
         preparer: Knows how to cut.
         payload_format: Reads and writes payloads.
+        source_index: Index of a source, by its location.
     """
+    indices = [source_index(sample.source) for sample in kept]
     if len(kept) < FEW_SAMPLES and type(preparer).divide is not Preparer.divide:
-        division = _cut(kept, payloads, preparer, payload_format)
+        division = _cut(kept, payloads, preparer, payload_format, indices)
         if division is not None:
             return division
     sizes = Counter(sample.item for sample in kept)
     held_out = hold_out(sizes, seed)
     if held_out:
-        return Division([_whole(sample, sample.item in held_out) for sample in kept], payloads, "items")
-    parts = _last_samples(kept, sizes)
+        sides = [sample.item in held_out for sample in kept]
+        return Division(list(map(_whole, kept, sides, indices)), payloads, "items")
+    parts = list(map(_whole, kept, _last_samples(kept, sizes), indices))
     some = any(part.split == "validation" for part in parts)
     return Division(parts, payloads, "last samples" if some else "nothing")
 
@@ -104,23 +108,28 @@ def held_out_count(count: int) -> int:
     return max(1, round(count * FRACTION)) if count > 1 else 0
 
 
-def _last_samples(kept: Sequence[KeptSample], sizes: Mapping[str, int]) -> list[PartRow]:
+def _last_samples(kept: Sequence[KeptSample], sizes: Mapping[str, int]) -> list[bool]:
+    """Whether each is held out."""
     seen: Counter[str] = Counter()
-    parts: list[PartRow] = []
+    held_out: list[bool] = []
     for sample in kept:
         seen[sample.item] += 1
         size = sizes[sample.item]
-        parts.append(_whole(sample, seen[sample.item] > size - held_out_count(size)))
-    return parts
+        held_out.append(seen[sample.item] > size - held_out_count(size))
+    return held_out
 
 
-def _whole(sample: KeptSample, held_out: bool) -> PartRow:
+def _whole(sample: KeptSample, held_out: bool, source: int) -> PartRow:
     side: Split = "validation" if held_out else "train"
-    return PartRow(sample.item, sample.index, 0, side, sample.prompt, sample.sha256, sample.source)
+    return PartRow(sample.item, sample.index, 0, side, sample.prompt, sample.sha256, source)
 
 
 def _cut(
-    kept: Sequence[KeptSample], payloads: Sequence[bytes], preparer: AnyPreparer, payload_format: PayloadFormat[Any]
+    kept: Sequence[KeptSample],
+    payloads: Sequence[bytes],
+    preparer: AnyPreparer,
+    payload_format: PayloadFormat[Any],
+    sources: Sequence[int],
 ) -> Division | None:
     """Cut what can be cut; ``None`` if nothing can."""
 
@@ -137,12 +146,12 @@ def _cut(
     for index, sample in enumerate(kept):
         two = halves(index)
         if two is None:
-            parts.append(_whole(sample, held_out=False))
+            parts.append(_whole(sample, False, sources[index]))
             pieces.append((index, -1))
             continue
         for number, (side, payload) in enumerate(zip(sides, two, strict=True)):
             digest = payload_format.content_hash(payload)
-            parts.append(PartRow(sample.item, sample.index, number, side, None, digest, sample.source))
+            parts.append(PartRow(sample.item, sample.index, number, side, None, digest, sources[index]))
             pieces.append((index, number))
     if len(parts) == len(kept):
         return None

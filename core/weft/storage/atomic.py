@@ -44,16 +44,19 @@ def write_json(path: Path, value: Any) -> None:
 
 
 @contextmanager
-def new_folder(path: Path, *, force: bool = False, sources: Sequence[Path] = ()) -> Iterator[Path]:
+def new_folder(
+    path: Path, *, force: bool = False, sources: Sequence[Path] = (), within: Path | None = None
+) -> Iterator[Path]:
     """Make a folder that has its name only when it is complete.
 
     Args:
         path: The folder to make; parents are made as well.
         force: Replace what is there, if it is a folder of Weft's and nothing else.
         sources: Files and folders that the new one is made from; it may not lie in one of them, nor they in it.
+        within: A folder on the same file system in which it is made; beside ``path`` without it.
 
     Yields:
-        An empty folder beside ``path``. When the block ends it is renamed to ``path``; when the block raises it is
+        An empty folder. When the block ends it is renamed to ``path``; when the block raises it is
         removed and ``path`` is as before.
 
     Raises:
@@ -61,7 +64,7 @@ def new_folder(path: Path, *, force: bool = False, sources: Sequence[Path] = ())
     """
     target = Path(os.path.realpath(path))
     check_target(path, force=force, sources=sources)
-    temporary = _sibling(target, PARTIAL)
+    temporary = _sibling(target if within is None else within / target.name, PARTIAL)
     try:
         temporary.mkdir(parents=True)
     except OSError as error:

@@ -1,0 +1,84 @@
+"""Blocks examined by the nodes of a Ray cluster, with ``pip install 'weft-core[ray]'``.
+
+The nodes need the same Weft and plugins, and the sources under the same paths.
+"""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+from weft.errors import OptionError
+from weft.preparation.engines.work import Engine, Lost, Work, crashed, timed_out
+from weft.preparation.examine import Examined
+
+START_SECONDS = 30.0
+"""What a worker may take to start, which is not the fault of what it works at."""
+
+_LOOK_EVERY = 1.0
+"""Seconds between looks at the clock."""
+
+
+class RayEngine(Engine):
+    """The cluster that this process is connected to, that of ``RAY_ADDRESS``, or one made of this machine.
+
+    Args:
+        processes: Workers of a cluster that has to be started here.
+        seconds: What a task may take.
+
+    Raises:
+        OptionError: Ray is not installed.
+    """
+
+    def __init__(self, processes: int, seconds: float) -> None:
+        os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
+        try:
+            import ray  # type: ignore[import-not-found,import-untyped,unused-ignore]
+        except ImportError as error:
+            raise OptionError("--engine ray needs Ray: pip install 'weft-core[ray]'") from error
+        self._ray: Any = ray
+        self._processes = processes
+        self._seconds = seconds
+
+    def run(self, work: Work, tasks: Sequence[tuple[int, int | None]]) -> Iterator[tuple[int, Examined | Lost]]:
+        ray = self._ray
+        if not ray.is_initialized():
+            own = {} if os.environ.get("RAY_ADDRESS") else {"num_cpus": self._processes}
+            ray.init(include_dashboard=False, log_to_driver=False, logging_level="error", **own)
+        # One death is one death: a task that Ray quietly tries again would cost its limit several times over.
+        remote = ray.remote(num_cpus=1, max_retries=0)(_examine)
+        shared = ray.put(work)
+        # No more than can run at once: a task that waits behind one that hangs would be taken to hang as well.
+        most = max(1, int(ray.cluster_resources().get("CPU", 1)))
+        waiting: dict[Any, tuple[int, float]] = {}
+        left = iter(enumerate(tasks))
+        while True:
+            while len(waiting) < most and (task := next(left, None)) is not None:
+                waiting[remote.remote(shared, *task[1])] = (task[0], time.monotonic())
+            if not waiting:
+                return
+            done, _ = ray.wait(list(waiting), timeout=_LOOK_EVERY)
+            for reference in done:
+                yield waiting.pop(reference)[0], self._outcome(reference)
+            late = time.monotonic() - self._seconds - START_SECONDS
+            for reference in [each for each, (_, began) in waiting.items() if began < late]:
+                ray.cancel(reference, force=True)
+                yield waiting.pop(reference)[0], timed_out(self._seconds)
+
+    def _outcome(self, reference: Any) -> Examined | Lost:
+        exceptions = self._ray.exceptions
+        try:
+            outcome: Examined = self._ray.get(reference)
+        except exceptions.WorkerCrashedError:
+            return crashed("a worker of the cluster was lost")
+        except exceptions.OutOfMemoryError:
+            return crashed("out of memory")
+        except exceptions.RayTaskError as error:
+            raise error.cause from error
+        return outcome
+
+
+def _examine(work: Work, number: int, place: int | None) -> Examined:
+    return work.examine(number, place)
