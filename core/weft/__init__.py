@@ -63,6 +63,11 @@ if TYPE_CHECKING:
     from weft.interfaces.samples import Sample as Sample
     from weft.interfaces.samples import Unreadable as Unreadable
     from weft.interfaces.segments import EncodedSegment as EncodedSegment
+    from weft.interfaces.source import Offer as Offer
+    from weft.interfaces.source import Source as Source
+    from weft.interfaces.source import SourceLimits as SourceLimits
+    from weft.interfaces.source import SourceReader as SourceReader
+    from weft.interfaces.source import TableCounts as TableCounts
     from weft.interfaces.trainer import Batch as Batch
     from weft.interfaces.trainer import Dataset as Dataset
     from weft.interfaces.trainer import Fit as Fit
@@ -106,6 +111,7 @@ _HOME = {
     "weft.interfaces.preparer": ("Filter", "FittedCodec", "Preparer"),
     "weft.interfaces.samples": ("Item", "Reason", "Revised", "Sample", "Unreadable"),
     "weft.interfaces.segments": ("EncodedSegment",),
+    "weft.interfaces.source": ("Offer", "Source", "SourceLimits", "SourceReader", "TableCounts"),
     "weft.interfaces.trainer": ("Batch", "Dataset", "Fit", "LossSum", "Trainer"),
     "weft.plugins.hookspecs": ("hookimpl",),
     "weft.training.next_token": ("NextTokenTrainer", "TrainingContext"),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -78,8 +79,8 @@ def test_a_table_describes_no_file_of_another_folder_and_is_not_looked_for(write
     assert captions(one / "a.x", two / "b.x") == {"a.x": None, "b.x": None}
 
 
-def test_a_table_or_a_readme_alone_is_an_item(write: Any) -> None:
-    source = write({"metadata.csv": "file_name,text\na.x,one\n", "README.md": "", "a.x": ""})
+def test_a_table_of_text_or_a_readme_alone_is_an_item(write: Any) -> None:
+    source = write({"metadata.csv": "file_name,text\ngone.x,one\n", "README.md": "", "a.x": ""})
     assert names(source / "metadata.csv") == ["metadata.csv"]
     assert names(source / "README.md") == ["README.md"]
 
@@ -188,7 +189,7 @@ def test_no_table_is_too_broken(tmp_path_factory: pytest.TempPathFactory, data: 
     path = tmp_path_factory.getbasetemp() / f"table{suffix}"
     path.write_bytes(b"file_name,text\na.x,b\n" + data if suffix == ".csv" else b'{"file_name": "a.x"}\n' + data)
     notes = Annotations()
-    read_annotations(path, path.name, {"a.x"}, notes)
+    read_annotations(partial(path.open, "rb"), path.name, {"a.x"}, notes)
     assert "a.x" in notes.rows
     assert notes.tables == {path.name}
 

@@ -47,10 +47,12 @@ class Item:
 
     def caption(self, columns: Sequence[str] = CAPTION_COLUMNS) -> str | None:
         """The text that describes this item: the first filled column of its table row, else its folder's name with
-        underscores as spaces, else nothing."""
+        underscores as spaces, else nothing. An empty ``label`` says that the folder's name is none."""
         for column in columns:
             if text := self.metadata.get(column, "").strip():
                 return text
+        if self.metadata.get("label") == "":
+            return None
         folder = PurePosixPath(self.name).parent.name
         return folder.replace("_", " ").strip() or None
 

@@ -67,6 +67,8 @@ def _uses(registry: Registry, contribution: Contribution) -> Iterator[Callable[[
             yield _bind(use, name)
         for codec in modality.codecs:
             yield _bind(registry.codec_class, codec)
+    for path in contribution.sources:
+        yield _bind(registry.source_reader, path)
     for name in {name for name, _ in contribution.filters}:
         yield _bind(registry.filters, name)
     if contribution.logits_processors:
@@ -82,6 +84,8 @@ def _bind(use: Callable[[str], Any], name: str) -> Callable[[], Any]:
 def _lines(contribution: Contribution) -> Iterator[str]:
     for modality in contribution.modalities.values():
         yield _modality_line(modality)
+    for path in contribution.sources:
+        yield f"source: {path}"
     for name, path in contribution.filters:
         yield f"filter of {name}: {path}"
     for path in contribution.logits_processors:

@@ -35,6 +35,7 @@ class Contribution:
     """All that one plugin registers."""
 
     modalities: dict[str, Modality] = field(default_factory=dict)
+    sources: list[str] = field(default_factory=list)
     filters: list[tuple[str, str]] = field(default_factory=list)
     logits_processors: list[str] = field(default_factory=list)
     commands: dict[str, Command] = field(default_factory=dict)
@@ -44,6 +45,9 @@ class Contribution:
         if checked.name in self.modalities:
             raise PluginError(f"registers the modality {checked.name!r} twice")
         self.modalities[checked.name] = checked
+
+    def add_source(self, path: str, /) -> None:
+        self.sources.append(check_path(path))
 
     def add_filter(self, modality: str, path: str, /) -> None:
         self.filters.append((str(modality), check_path(path)))
@@ -129,6 +133,7 @@ def _call_hooks(entry: object, contribution: Contribution) -> None:
     if not manager.get_hookcallers(entry):
         raise PluginError("registers nothing: its entry module has no function marked with @weft.hookimpl")
     manager.hook.register_modalities(register=contribution.add_modality)
+    manager.hook.register_sources(register=contribution.add_source)
     manager.hook.register_filters(register=contribution.add_filter)
     manager.hook.register_logits_processors(register=contribution.add_logits_processor)
     manager.hook.register_commands(register=contribution.add_command)

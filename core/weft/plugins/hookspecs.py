@@ -26,6 +26,11 @@ class RegisterModality(Protocol):
         """Offer a content type."""
 
 
+class RegisterSource(Protocol):
+    def __call__(self, path: str, /) -> None:
+        """Offer a :class:`weft.SourceReader`, which is asked before core's own."""
+
+
 class RegisterFilter(Protocol):
     def __call__(self, modality: str, path: str, /) -> None:
         """Offer a :class:`weft.Filter`, made without arguments, to samples of the named modality."""
@@ -47,6 +52,10 @@ class Hooks:
     @hookspec
     def register_modalities(self, register: RegisterModality) -> None:
         """Content types: see :class:`weft.Modality`."""
+
+    @hookspec
+    def register_sources(self, register: RegisterSource) -> None:
+        """Further kinds of sources."""
 
     @hookspec
     def register_filters(self, register: RegisterFilter) -> None:

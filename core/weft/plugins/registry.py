@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from weft.interfaces.generator import Generator, LogitsProcessor
     from weft.interfaces.payload import PayloadFormat
     from weft.interfaces.preparer import AnyPreparer, Filter
+    from weft.interfaces.source import SourceReader
     from weft.interfaces.trainer import Trainer
     from weft.plugins.check import PluginCheck
 
@@ -130,6 +131,16 @@ class Registry:
 
         path = self.modality(modality).demo
         return None if path is None else _make(path, Demo)
+
+    def source_readers(self) -> Sequence[type[SourceReader]]:
+        """Readers of sources that plugins add, in the order of plugins."""
+        return [self.source_reader(path) for each in self.loaded.values() for path in each.sources]
+
+    def source_reader(self, path: str) -> type[SourceReader]:
+        """The reader that a plugin registered by that import path."""
+        from weft.interfaces.source import SourceReader
+
+        return _load_class(path, SourceReader)
 
     def filters(self, modality: str) -> Sequence[Filter[Any]]:
         """Filters that plugins add to a modality, in the order of plugins."""

@@ -5,12 +5,15 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 from weft.errors import PluginError, SourceError
 from weft.interfaces.samples import Item, Reason
+from weft.interfaces.source import Source
 from weft.plugins.official import official_plugin_for
 from weft.plugins.registry import Registry
 from weft.preparation.collect import collect
+from weft.preparation.sources.entries import Refusal
 
 
 def infer_modality(items: Sequence[Item], registry: Registry) -> str:
@@ -19,7 +22,7 @@ def infer_modality(items: Sequence[Item], registry: Registry) -> str:
     Raises:
         SourceError: There are several, or none.
     """
-    known = [item for item in items if _modalities_of(item, registry)]
+    known = [item for item in items if not isinstance(item.open, Refusal) and _modalities_of(item, registry)]
     if not known:
         raise SourceError(_explain_none(items, registry))
     candidates = set.intersection(*(_modalities_of(item, registry) for item in known))
@@ -28,17 +31,19 @@ def infer_modality(items: Sequence[Item], registry: Registry) -> str:
     raise SourceError(_explain_several(known, registry))
 
 
-def modality_of(sources: Sequence[Path], registry: Registry) -> str:
+def modality_of(sources: Sequence[Source | str | Path | Any], registry: Registry) -> str:
     """As :func:`infer_modality`, for sources that are not collected yet.
 
     Raises:
         SourceError: There is nothing in the sources, or they are of several modalities, or of none.
     """
-    return infer_modality(collect(sources).items, registry)
+    return infer_modality(collect(sources, registry).items, registry)
 
 
 def rejection(item: Item, modality: str, registry: Registry) -> Reason | None:
     """Why an item takes no part in a corpus of a modality; ``None`` where it does."""
+    if isinstance(item.open, Refusal):
+        return item.open.reason
     known = _modalities_of(item, registry)
     if modality in known:
         return None

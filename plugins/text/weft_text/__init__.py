@@ -1,4 +1,4 @@
-"""The text modality of Weft: plain text, Markdown and JSON lines.
+"""The text modality of Weft: plain text, Markdown, JSON lines, tables and web pages.
 
 This entry module is light: it only names what is imported on use.
 """
@@ -15,7 +15,7 @@ def register_modalities(register: Callable[[weft.Modality], None]) -> None:
     register(
         weft.Modality(
             name="text",
-            extensions={".txt", ".md", ".jsonl"},
+            extensions={".txt", ".md", ".jsonl", ".csv", ".tsv", ".parquet", ".html", ".htm"},
             summary="prose, verse and code; prompts with responses",
             preparer="weft_text.preparer:TextPreparer",
             payload="weft_text.payload:TextFormat",

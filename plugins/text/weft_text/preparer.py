@@ -7,38 +7,83 @@ from itertools import islice
 
 import weft
 from weft.codecs.bpe import ByteLevelBPE, default_vocab_size
-from weft.codecs.prompts import normalize_text
+from weft_text.boilerplate import SharedLines
+from weft_text.cleaning import Cleaning
 from weft_text.decoding import decode_text
 from weft_text.dividing import divide_text
 from weft_text.filters import Binary, Empty, Length
+from weft_text.language import Language, language_codes
 from weft_text.lines import read_lines
+from weft_text.near import SimilarTexts
 from weft_text.options import TextOptions
+from weft_text.pages import main_text
+from weft_text.portions import cut_lines
+from weft_text.quality import web_filters
+from weft_text.tables import read_csv, read_parquet
 
 _MEASURED = 256
 """Held-out samples that are enough to say how far the codec compresses."""
 
 
 class TextPreparer(weft.Preparer[str, TextOptions]):
-    """Reads ``.txt``, ``.md`` and ``.jsonl``; white space inside is content, so verse and code survive."""
+    """Reads plain text, JSON lines, tables and web pages; white space inside is content, so verse and code survive."""
+
+    def __init__(self, options: TextOptions) -> None:
+        super().__init__(options)
+        self._clean = Cleaning(repair=options.repair, masks=options.masks)
+
+    @classmethod
+    def resolve(cls, options: TextOptions, items: Sequence[weft.Item]) -> TextOptions:
+        """Raises weft.OptionError for a language that is not known, before anything is read."""
+        language_codes(options.languages)
+        return options
 
     def read(self, item: weft.Item) -> Iterator[weft.Sample[str] | weft.Unreadable]:
-        """One sample a file, or one a line of JSON lines.
+        """One sample a file, or one a line of JSON lines, or one a row of a table.
 
         Raises:
-            weft.UnreadableError: The file is not UTF-8, nor marked as UTF-16 or UTF-32.
+            weft.UnreadableError: The file is not UTF-8, nor marked as UTF-16 or UTF-32; a table has no column of text;
+                a page has no main text.
         """
-        if item.suffix == ".jsonl":
-            yield from read_lines(item)
-        else:
-            yield weft.Sample(decode_text(item.read_bytes()))
+        column = self.options.column
+        match item.suffix:
+            case ".jsonl":
+                yield from read_lines(item, column)
+            case ".csv" | ".tsv":
+                yield from read_csv(item, column)
+            case ".parquet":
+                yield from read_parquet(item, column)
+            case ".html" | ".htm":
+                yield weft.Sample(main_text(item.read_bytes()))
+            case _:
+                yield weft.Sample(decode_text(item.read_bytes()))
+
+    def portions(self, item: weft.Item) -> Sequence[weft.Item]:
+        """JSON lines are cut into pieces of about 4 MB."""
+        return cut_lines(item) if item.suffix == ".jsonl" else (item,)
 
     def clean(self, sample: weft.Sample[str]) -> weft.Sample[str]:
-        """Unicode NFC, and line breaks as ``\\n``."""
-        prompt = None if sample.prompt is None else normalize_text(sample.prompt)
-        return weft.Sample(normalize_text(sample.payload), prompt)
+        """Unicode NFC, and line breaks as ``\\n``; repaired and masked as the options say."""
+        payload, figures = self._clean(sample.payload)
+        prompt = None if sample.prompt is None else self._clean(sample.prompt)[0]
+        return weft.Sample(payload, prompt, {**sample.figures, **figures})
 
     def filters(self) -> Sequence[weft.Filter[str]]:
-        return (Binary(), Empty(), Length(self.options.min_chars, self.options.max_chars))
+        options = self.options
+        codes = language_codes(options.languages)
+        return (
+            Binary(),
+            Empty(),
+            Length(options.min_chars, options.max_chars),
+            *([Language(codes, options.min_language)] if codes else []),
+            *(web_filters(options) if options.quality == "web" else []),
+        )
+
+    def near(self) -> weft.NearDuplicates[str] | None:
+        return SimilarTexts(self.options.near) if self.options.near else None
+
+    def boilerplate(self) -> weft.Boilerplate[str] | None:
+        return SharedLines(self.options.boilerplate) if self.options.takes_boilerplate else None
 
     def divide(self, payload: str, fraction: float) -> tuple[str, str] | None:
         return divide_text(payload, fraction)
