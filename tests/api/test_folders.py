@@ -111,7 +111,7 @@ class TestIncomplete:
 
     def test_each_file_of_a_corpus_is_missed(self, corpus: Path) -> None:
         files = [path for path in corpus.rglob("*") if path.is_file()]
-        assert len(files) == 8
+        assert len(files) == 10
         for path in files:
             data = path.read_bytes()
             path.unlink()

@@ -12,10 +12,11 @@ from typing import Any
 import pytest
 
 from weft.interfaces.progress import Silent
+from weft.interfaces.source import Source
 from weft.plugins.discovery import discover
 from weft.plugins.metadata import installed_plugins
 from weft.plugins.registry import Registry
-from weft.preparation.pipeline import prepare_corpus
+from weft.preparation.pipeline import PrepareRequest, prepare_corpus
 from weft.storage.corpus import CorpusFolder
 
 ENTRY = """
@@ -243,14 +244,11 @@ def write(tmp_path: Path) -> Callable[[Mapping[str, str | bytes]], Path]:
 def prepare(tmp_path: Path, registry: Registry, reporter: Notes) -> Callable[..., CorpusFolder]:
     """Runs stage 1 on a folder, with what a test leaves out filled in."""
 
-    def run(*sources: Path, out: str = "corpus", **given: Any) -> CorpusFolder:
+    def run(*sources: Path, out: str = "corpus", fit: Any = None, **given: Any) -> CorpusFolder:
         def no_fit(*_: Any, **__: Any) -> Any:
             raise AssertionError("nothing is learned by steps here")
 
-        settings = {
-            "modality_name": None, "options": {}, "seed": 0, "force": False, "registry": registry, "fit": no_fit,
-            "reporter": reporter, **given,
-        }  # fmt: skip
-        return prepare_corpus(sources, tmp_path / out, **settings)
+        request = PrepareRequest([Source(source) for source in sources], tmp_path / out, **given)
+        return prepare_corpus(request, registry, fit or no_fit, reporter)
 
     return run

@@ -8,9 +8,10 @@ from typing import Any
 import pytest
 
 from weft.interfaces.progress import Silent
+from weft.interfaces.source import Source
 from weft.models.device import pick_device
 from weft.plugins.registry import get_registry
-from weft.preparation.pipeline import prepare_corpus
+from weft.preparation.pipeline import PrepareRequest, prepare_corpus
 from weft.training.fit import make_fit
 
 NASTY = Path(__file__).parents[3] / "shared" / "data" / "nasty"
@@ -31,10 +32,8 @@ def test_every_file_is_used_or_rejected_with_a_reason(modality: str, tmp_path: P
     def fit(trainer: Any, data: Any, *, steps: int, **given: Any) -> Any:
         return learn(trainer, data, steps=min(steps, STEPS), **given)
 
-    corpus = prepare_corpus(
-        [NASTY / modality], tmp_path / "corpus", modality_name=modality, options={}, seed=0, force=False,
-        registry=registry, fit=fit, reporter=Silent(),
-    )  # fmt: skip
+    request = PrepareRequest([Source(NASTY / modality)], tmp_path / "corpus", modality=modality, processes=2)
+    corpus = prepare_corpus(request, registry, fit, Silent())
     rows = corpus.verdicts()
     assert {row["item"] for row in rows if row["sample"] is None} == {
         path.name for path in (NASTY / modality).iterdir()

@@ -62,7 +62,7 @@ def test_every_failure_is_one_rejection(prepare: Any, write: Any) -> None:
         "strange.xyz": "?",
         "noextension": "?",
     }
-    corpus = prepare(write({**MELODIES, **bad}), modality_name="melody")
+    corpus = prepare(write({**MELODIES, **bad}), modality="melody")
     counts = corpus.manifest["counts"]
     assert counts["items"] == 40
     assert counts["items_rejected"] == {"unreadable": 4, "unsupported": 2, "empty": 1, "other-modality": 1}
@@ -173,7 +173,7 @@ def test_no_usable_sample_leaves_nothing(prepare: Any, write: Any, tmp_path: Pat
     assert not list(tmp_path.glob(".*"))
 
 
-def test_a_failure_while_encoding_leaves_nothing(
+def test_a_failure_while_encoding_leaves_only_what_is_gone_on_with(
     prepare: Any, write: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     source = write(MELODIES)
@@ -185,6 +185,9 @@ def test_a_failure_while_encoding_leaves_nothing(
     with pytest.raises(OSError, match="disk full"):
         prepare(source)
     assert not (tmp_path / "corpus").exists()
+    assert [path.name for path in tmp_path.glob(".*")] == [".corpus.prepare.partial"]
+    monkeypatch.undo()
+    prepare(source)
     assert not list(tmp_path.glob(".*"))
 
 
@@ -232,7 +235,7 @@ def test_options_are_checked(prepare: Any, write: Any, reporter: Any) -> None:
 
 def test_an_unknown_modality(prepare: Any, write: Any) -> None:
     with pytest.raises(PluginError, match="did you mean 'melody'"):
-        prepare(write(MELODIES), modality_name="melodie")
+        prepare(write(MELODIES), modality="melodie")
 
 
 def test_a_corpus_can_be_copied(prepare: Any, write: Any, registry: Any, tmp_path: Path) -> None:

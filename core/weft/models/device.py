@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 
@@ -61,3 +62,10 @@ def _is_out_of_memory(error: Exception) -> bool:
         return True
     # The allocators of the CPU and of MPS raise a bare RuntimeError.
     return any(words in str(error) for words in ("allocate memory", "not enough memory", "out of memory"))
+
+
+def usable_processors() -> int:
+    """Processors that this process may use."""
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1

@@ -21,7 +21,7 @@ from weft.storage.corpus import EXAMPLES_FILE, PAYLOADS, SAMPLES, SIGNATURES, VE
 from weft.storage.payloads import PayloadWriter
 from weft.storage.signatures import SignatureTable
 from weft.storage.tables import EXAMPLES as EXAMPLES_SCHEMA
-from weft.storage.tables import PARTS, VERDICTS, ExampleRow, PartRow, VerdictRow, write_rows
+from weft.storage.tables import PARTS, VERDICTS, ExampleRow, PartRow, VerdictRow, verdict_row, write_rows
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,8 +96,7 @@ def _write_payloads(division: Division, old: CorpusFolder | None, folder: Path) 
 
 def _verdicts(findings: Findings) -> Iterator[VerdictRow]:
     if findings.old is not None:
-        for row in findings.old.verdicts():
-            yield VerdictRow(**{**row, "changes": row["changes"] or [], "figures": dict(row["figures"] or ())})
+        yield from map(verdict_row, findings.old.verdicts())
     yield from findings.set_aside
     sides = _sides(findings.division.parts)
     number = 0

@@ -26,7 +26,7 @@ from weft.preparation.examine import Examined, KeptSample, describe_error
 from weft.preparation.ledger import joined_portions
 from weft.storage.payloads import PayloadWriter
 from weft.storage.signatures import SignatureTable
-from weft.storage.tables import EXAMPLES, VERDICTS, ExampleRow, VerdictRow, read_table, write_rows
+from weft.storage.tables import EXAMPLES, VERDICTS, ExampleRow, VerdictRow, read_table, verdict_row, write_rows
 
 FEWEST_ITEMS, LEAST_BYTES = 64, 8 << 20
 """A block holds at least so many items, or items of so many bytes."""
@@ -75,7 +75,7 @@ def cut_blocks(items: Sequence[Item], preparer: AnyPreparer) -> list[Block]:
             size = 0
         blocks[-1].append(item)
         size += item.size
-    return blocks
+    return list(blocks)
 
 
 class BlockStore:
@@ -153,7 +153,7 @@ class BlockStore:
 
     def _verdicts(self, number: int) -> Iterator[VerdictRow]:
         for row in read_table(self._path(number) / "verdicts.parquet", VERDICTS).to_pylist():
-            yield VerdictRow(**{**row, "changes": row["changes"] or [], "figures": dict(row["figures"] or ())})
+            yield verdict_row(row)
 
     @cached_property
     def _first(self) -> dict[tuple[int, str], int]:

@@ -205,7 +205,9 @@ def _explain(kept: Sequence[KeptSample], others: Others, of: int, how: str) -> R
     like = "the same content as" if how == "exact" else "nearly the same as"
     if of >= len(others.kept):
         name = f"{kept[of].item}#{kept[of].index}"
-        return Rejected("deduplicate", Reason("duplicate" if how == "exact" else "near-duplicate", f"{like} {name}"), name)
+        return Rejected(
+            "deduplicate", Reason("duplicate" if how == "exact" else "near-duplicate", f"{like} {name}"), name
+        )
     name = others.names[of]
     if others.excluded[of]:
         return Rejected("deduplicate", Reason("excluded", f"{like} {name}, which is to be kept out"), name)

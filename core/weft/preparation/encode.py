@@ -131,7 +131,9 @@ def encode_corpus(
     has_prompts = any(prompt is not None for prompt in prompts)
     samples = material.samples()
     payloads = LazySequence(len(samples), lambda i: samples[i].payload)
-    codec = _add_codec(encoded, material, modality, learned, lambda: _learn(material, preparer, fit, reporter), registry)
+    codec = _add_codec(
+        encoded, material, modality, learned, lambda: _learn(material, preparer, fit, reporter), registry
+    )
     _tell(encoded, modality, reporter)
     _add_layer(encoded, material, "payload", modality, codec, payloads, reporter)
     if not has_prompts:
@@ -145,9 +147,7 @@ def encode_corpus(
     return encoded
 
 
-def _learn(
-    material: Material, preparer: AnyPreparer, fit: Fit, reporter: Reporter
-) -> tuple[FittedCodec[Any], int]:
+def _learn(material: Material, preparer: AnyPreparer, fit: Fit, reporter: Reporter) -> tuple[FittedCodec[Any], int]:
     """The codec of the modality, and in how many steps it was learned."""
     counted = _CountedFit(fit)
     training = material.samples("train")

@@ -81,7 +81,9 @@ class Reference:
         if len(new) < len(items):
             reporter.note(f"in the corpus already, and left as they are: {len(items) - len(new)} items")
         if not new:
-            raise SourceError(f"there is nothing new in the sources: {self.old.path} has all {len(items)} items already")
+            raise SourceError(
+                f"there is nothing new in the sources: {self.old.path} has all {len(items)} items already"
+            )
         return new
 
     def sources(self, entries: Sequence[SourceEntry]) -> list[SourceEntry]:
@@ -155,7 +157,9 @@ def known_samples(reference: Reference, judges: Judges) -> Others:
         rows = _first_parts(corpus)
         prefix = f"{corpus.path.name}:" if is_excluded else ""
         names += [f"{prefix}{part.item}#{part.sample}" for _, part in rows]
-        kept += [KeptSample(part.item, part.sample, part.prompt, sha, rank=0.0) for sha, (_, part) in _hashed(corpus, rows)]
+        kept += [
+            KeptSample(part.item, part.sample, part.prompt, sha, rank=0.0) for sha, (_, part) in _hashed(corpus, rows)
+        ]
         excluded += [is_excluded] * len(rows)
         store = PayloadStore(corpus.payload_paths)
         payloads += [(store, row) for row, _ in rows]

@@ -1,4 +1,4 @@
-"""What decides what is in a corpus, as one hash: a preparation that was killed is gone on with only where it is equal."""
+"""What decides what is in a corpus, as one hash: what a killed preparation left is used only where it is equal."""
 
 from __future__ import annotations
 

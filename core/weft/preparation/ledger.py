@@ -110,8 +110,8 @@ def describe_change(change: Reason) -> str:
 def joined_portions(rows: Iterator[VerdictRow]) -> Iterator[VerdictRow]:
     """Verdicts of items that were read in portions, as if each had been read whole.
 
-    Each portion has a row of the item's name, and counts its samples from 0. One that cannot be read costs one sample of
-    an item of which others can.
+    Each portion has a row of the item's name, and counts its samples from 0. One that cannot be read costs one sample
+    of an item of which others can.
     """
     for _, portions in groupby(rows, key=lambda row: row.item):
         lost: list[VerdictRow] = []

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import dataclasses
 import json
-from collections.abc import Iterable, Mapping, Sequence
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal, TypeVar
@@ -30,12 +31,11 @@ from weft.preparation.examine import Judges, describe_error
 from weft.preparation.extend import Reference, known_samples, read_reference, reference_settings
 from weft.preparation.fingerprint import plan_hash
 from weft.preparation.infer import infer_modality, rejection
-from weft.preparation.ledger import Tally, describe_rejections, item_row
-from weft.preparation.report import write_report
+from weft.preparation.ledger import Tally, describe_rejections, item_row, reject
 from weft.preparation.split import Division, split_samples
 from weft.preparation.workplace import Workplace, workplace
 from weft.storage.atomic import check_target, new_folder, write_json
-from weft.storage.corpus import MANIFEST, SCHEMA, CorpusFolder, content_hash, file_hashes
+from weft.storage.corpus import MANIFEST, SCHEMA, CorpusFolder, SourceEntry, content_hash, file_hashes
 from weft.storage.payloads import LazySequence, PayloadStore
 from weft.storage.tables import VerdictRow
 
@@ -143,7 +143,7 @@ def prepare_corpus(request: PrepareRequest, registry: Registry, fit: Fit, report
     reference.check_modality(modality)
     plan = _make_plan(request, collection.items, modality, reference, registry, reporter)
     blocks = cut_blocks(plan.usable, plan.judges.preparer)
-    with workplace(request.out, plan_hash(request, plan.judges, plan.options, plan.usable, reference)) as place:
+    with workplace(request.out, _plan_hash(request, plan)) as place:
         store = _examine(plan, blocks, place, _engine(request), reporter)
         others = known_samples(reference, plan.judges)
         decisions = decide(plan.judges, store, others, place.fresh("revised"), reporter)
@@ -156,9 +156,9 @@ def prepare_corpus(request: PrepareRequest, registry: Registry, fit: Fit, report
             material = _material(plan, folder, written)
             encoded = encode_corpus(material, plan.judges.preparer, fit, registry, reporter, place.codecs)
             material.store.close()
-            manifest = _manifest(request, plan, collection, written, division, encoded)
+            text_bytes = sum(decisions.kept[number].text_bytes for number in decisions.survivors().tolist())
+            manifest = _manifest(request, plan, collection, written, division, encoded, text_bytes)
             write_json(folder / MANIFEST, {**manifest, "files": file_hashes(folder)})
-            write_report(CorpusFolder.open(folder), folder, registry)
     return CorpusFolder.open(request.out)
 
 
@@ -173,6 +173,24 @@ def _check(request: PrepareRequest) -> None:
         raise OptionError("either add to the corpus (append) or replace it (force), not both")
     if not request.append:
         check_target(request.out, force=request.force, sources=request.local_paths)
+
+
+def _plan_hash(request: PrepareRequest, plan: _Plan) -> str:
+    """What decides what is in the corpus, and neither where it lies nor how the work is shared out."""
+    reference = plan.reference
+    corpora = [reference.old, reference.codec, *reference.excluded]
+    settings = {
+        "modality": plan.modality,
+        "options": plan.options,
+        "seed": request.seed,
+        "harm": request.harm,
+        "learned_with": dict(request.learned_with),
+        "corpora": [None if corpus is None else corpus.sha256 for corpus in corpora],
+        "sources": [[source.weight, source.license, source.origin] for source in request.sources],
+    }
+    judges = plan.judges
+    code = [judges.preparer, judges.payload_format, *judges.filters]
+    return plan_hash(settings, code, plan.usable, request.filters)
 
 
 def _engine(request: PrepareRequest) -> Engine:
@@ -255,9 +273,8 @@ def _divide(plan: _Plan, decisions: Decisions, seed: int, reporter: Reporter) ->
     survivors = decisions.survivors().tolist()
     payloads = LazySequence(len(survivors), lambda index: decisions.payloads[survivors[index]])
     kept = [decisions.kept[number] for number in survivors]
-    division = split_samples(
-        kept, seed, payloads, plan.judges.preparer, plan.judges.payload_format, plan.reference.source_index
-    )
+    judges, index_of = plan.judges, plan.reference.index_of
+    division = split_samples(kept, seed, payloads, judges.preparer, judges.payload_format, index_of)
     counts = part_counts(division.parts)
     if not counts["validation"]:
         reporter.warn("there is too little to hold anything out, so overfitting cannot be noticed; add more data")
@@ -273,7 +290,7 @@ def _material(plan: _Plan, folder: Path, written: Written) -> Material:
         store=PayloadStore([folder / name for name in written.payload_names]),
         parts=written.parts,
         payload_format=plan.judges.payload_format,
-        codecs=plan.reference.codec_folders(),
+        given=plan.reference.codecs(),
         old=plan.reference.old,
         old_parts=written.old_parts,
     )
@@ -286,12 +303,12 @@ def _explain_if_empty(plan: _Plan, store: BlockStore, decisions: Decisions) -> N
     raise SourceError(_explain_unusable([*plan.set_aside, *_rejected(store, decisions)], plan.modality))
 
 
-def _rejected(store: BlockStore, decisions: Decisions) -> Iterable[VerdictRow]:
+def _rejected(store: BlockStore, decisions: Decisions) -> Iterator[VerdictRow]:
     number = 0
     for row in store.verdicts():
         if row.verdict == "kept":
             found = decisions.rejected[number]
-            row = dataclasses.replace(row, verdict="rejected", reason=found.reason.code, detail=found.reason.detail)
+            reject(row, found.stage, found.reason)
             number += 1
         yield row
 
@@ -312,17 +329,20 @@ def _manifest(
     written: Written,
     division: Division,
     encoded: Encoded,
+    text_bytes: int,
 ) -> dict[str, Any]:
-    old = plan.reference.old
+    reference = plan.reference
+    old = reference.old
     hashes = {modality: entry["sha256"] for modality, entry in encoded.codecs.items()}
     layers = {str(name): layer for name, layer in encoded.layers.items()}
-    sources = plan.reference.sources(collection)
+    entries = [SourceEntry(**dataclasses.asdict(facts)) for facts in collection.sources]
+    tables = Counter(dataclasses.asdict(collection.tables)) + Counter(reference.old_counts("table_rows") or {})
     return {
         "kind": "corpus",
         "schema": SCHEMA,
         "weft": __version__,
         "modality": plan.modality,
-        "sources": [dataclasses.asdict(source) for source in sources],
+        "sources": [dataclasses.asdict(source) for source in reference.sources(entries)],
         "payloads": list(written.payload_names),
         "options": plan.options,
         "screened": {"harm": request.harm, "filters": [path.name for path in request.filters]},
@@ -333,13 +353,13 @@ def _manifest(
         "counts": {
             **_checked_counts(written, plan, old),
             **part_counts(written.parts),
-            "auxiliary": len(collection.auxiliary) + plan.reference.old_count("auxiliary"),
-            "table_rows": plan.reference.table_rows(collection),
+            "auxiliary": collection.auxiliary + (reference.old_counts("auxiliary") or 0),
+            "table_rows": {name: tables[name] for name in dataclasses.asdict(collection.tables)},
         },
         "codecs": encoded.codecs,
         "layers": encoded.layer_entries,
         "tokens": encoded.layers["payload"].total,
-        "text_bytes": encoded.text_bytes,
+        "text_bytes": text_bytes + (0 if old is None else int(old.manifest["text_bytes"])),
         "sha256": content_hash(plan.modality, written.parts, plan.options, hashes, layers),
     }
 
@@ -370,5 +390,3 @@ def _report_derived(modality: str, given: Any, resolved: Any, reporter: Reporter
     for name, value in after.items():
         if value != before[name]:
             reporter.note(f"{modality}.{name} = {value} (from the data)")
-
-

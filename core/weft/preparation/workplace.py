@@ -50,8 +50,8 @@ class Workplace:
 
 @contextmanager
 def workplace(out: Path, plan: str) -> Iterator[Workplace]:
-    """The workplace of a corpus while the block lasts. It goes when the block ends, or raises an error that says what is wrong
-    with what was asked for; an interrupt, a kill or a full disk leaves it.
+    """The workplace of a corpus while the block lasts. It goes when the block ends, or raises an error that says what
+    is wrong with what was asked for; an interrupt, a kill or a full disk leaves it.
 
     Args:
         out: The corpus folder to be made.
@@ -71,7 +71,9 @@ def workplace(out: Path, plan: str) -> Iterator[Workplace]:
     try:
         lock.acquire(blocking=False)
     except Timeout as error:
-        raise FolderError(f"another process is preparing {out} at this moment; wait for it, or choose another") from error
+        raise FolderError(
+            f"another process is preparing {out} at this moment; wait for it, or choose another"
+        ) from error
     try:
         resumed = _plan_of(folder) == plan
         if not resumed:
@@ -84,6 +86,8 @@ def workplace(out: Path, plan: str) -> Iterator[Workplace]:
         raise
     except BaseException:
         lock.release()
+        if not any((folder / "blocks").glob("?????")):
+            shutil.rmtree(folder, ignore_errors=True)
         raise
     lock.release()
     shutil.rmtree(folder, ignore_errors=True)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from itertools import islice
 from pathlib import Path
@@ -164,6 +164,11 @@ def read_table(path: Path, schema: pa.Schema) -> pa.Table:
     if set(table.schema.names) != set(schema.names):
         raise FolderError(f"{path} is damaged: its columns are {', '.join(table.schema.names)}")
     return table.select(schema.names)
+
+
+def verdict_row(values: Mapping[str, Any]) -> VerdictRow:
+    """A verdict from a row of its table."""
+    return VerdictRow(**{**values, "changes": list(values["changes"] or ()), "figures": dict(values["figures"] or ())})
 
 
 def _plain(row: Row) -> dict[str, Any]:

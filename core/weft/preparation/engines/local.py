@@ -52,7 +52,7 @@ class LocalEngine(Engine):
                 for future in wait(waiting, return_when=FIRST_COMPLETED).done:
                     yield waiting.pop(future), self._outcome(future)
         finally:
-            pool.stop()
+            pool.stop()  # type: ignore[no-untyped-call]
             pool.join()
 
     def _outcome(self, future: Future[Any]) -> Examined | Lost:
