@@ -32,6 +32,7 @@ COMMANDS = {
     "prepare": _Entry("weft.cli.prepare:prepare", "Turn raw files into a corpus: clean, filter, deduplicate, encode."),
     "train": _Entry("weft.cli.train:train", "Train a model on one or several corpora."),
     "generate": _Entry("weft.cli.generate:generate", "Generate text, images, audio, ... with a trained run."),
+    "fit-filter": _Entry("weft.cli.fit_filter:fit_filter", "Learn which texts to drop from labelled ones."),
     "inspect": _Entry("weft.cli.inspect:inspect", "Show what a corpus or a run is."),
     "plugins": _Entry("weft.cli.plugins:plugins", "List installed plugins; --check imports each."),
 }

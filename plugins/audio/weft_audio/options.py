@@ -33,6 +33,7 @@ class AudioOptions:
         codec_steps: Steps in which the codec is learned; ``None`` follows from how much audio there is.
         min_seconds: Shortest clip.
         min_level: Decibels that something in a clip has to be louder than, full scale being 0.
+        near: Whether copies that differ a little are found.
 
     Raises:
         ValueError: ``seconds`` is below ``min_seconds``.
@@ -53,6 +54,11 @@ class AudioOptions:
     min_seconds: float = weft.option(0.05, "reject clips that are shorter", minimum=0.01)
     min_level: float = weft.option(
         -60.0, "reject clips with nothing louder, in dB, 0 being full scale", minimum=-90, maximum=0
+    )
+    near: str = weft.option(
+        "on",
+        "drop copies of a recording that were encoded anew, resampled, shifted, made louder",
+        choices=("on", "off"),
     )
 
     def __post_init__(self) -> None:

@@ -13,6 +13,7 @@ import weft
 from weft_audio.cleaning import center, pad, resample
 from weft_audio.filters import Length, Silent
 from weft_audio.learning import learn_codec, measure_codec
+from weft_audio.near import AudioNearDuplicates
 from weft_audio.network import CodecConfig
 from weft_audio.options import LAYOUTS, AudioOptions, default_fixed_seconds, default_rate, default_seconds
 from weft_audio.reading import Cut, read_header, read_pieces
@@ -73,6 +74,9 @@ class AudioPreparer(weft.Preparer[Waveform, AudioOptions]):
 
     def filters(self) -> Sequence[weft.Filter[Waveform]]:
         return (Length(self.options.min_seconds, self._longest), Silent(self.options.min_level))
+
+    def near(self) -> AudioNearDuplicates | None:
+        return AudioNearDuplicates() if self.options.near == "on" else None
 
     def fit_codec(
         self, samples: Sequence[weft.Sample[Waveform]], held_out: Sequence[weft.Sample[Waveform]], fit: weft.Fit

@@ -12,6 +12,9 @@ import weft
 ANY = frozenset({"", "any", "auto", "none"})
 _EXCERPT = 80
 
+_PIECE = 500
+"""Characters at the beginning, in the middle and at the end, which tell the language of a longer text."""
+
 
 def language_codes(setting: str) -> tuple[str, ...]:
     """ISO 639-1 codes of an option's value (``en,nl``); none where any language is welcome.
@@ -38,7 +41,15 @@ def language_codes(setting: str) -> tuple[str, ...]:
 def probabilities(text: str) -> Mapping[str, float]:
     """Of each language by its code, the likeliest first; they are tempered by the length of the text, so that a few
     words are never quite certain. Empty for a text without letters."""
-    return dict(_identifier().rank(text)) if any(map(str.isalpha, text)) else {}
+    pieces = _pieces(text)
+    return dict(_identifier().rank(pieces)) if any(map(str.isalpha, pieces)) else {}
+
+
+def _pieces(text: str) -> str:
+    if len(text) <= 3 * _PIECE:
+        return text
+    middle = (len(text) - _PIECE) // 2
+    return " ".join((text[:_PIECE], text[middle : middle + _PIECE], text[-_PIECE:]))
 
 
 class Language(weft.Filter[str]):

@@ -1,0 +1,40 @@
+"""Which recordings are copies of one another."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+import numpy.typing as npt
+
+import weft
+from weft_audio.fingerprint import TOLERANCE, keys, mel_power, sketch, sketch_distances
+from weft_audio.matching import SIMILARITY, match
+from weft_audio.waveform import Waveform
+
+ORIGINAL_RATE = "rate"
+"""The figure that tells the rate of the file."""
+
+
+class AudioNearDuplicates(weft.NearDuplicates[Waveform]):
+    """Finds copies that were encoded anew, resampled, made louder or softer, shifted, or have a little noise.
+
+    Another take of the same word or note is no copy: what decides are the waveforms themselves.
+    """
+
+    def sign(self, payloads: Sequence[Waveform]) -> list[weft.Signature]:
+        powers = (mel_power(payload) for payload in payloads)
+        return [weft.Signature(keys(power), sketch(power)) for power in powers]
+
+    def close(self, sketch: npt.NDArray[np.uint64], others: npt.NDArray[np.uint64]) -> npt.NDArray[np.bool_]:
+        """Those whose bands are about as loud for about as long."""
+        return sketch_distances(sketch, others) <= TOLERANCE
+
+    def same(self, a: Waveform, b: Waveform) -> bool:
+        """Whether laid over each other they correlate, and neither has a large part that the other has not."""
+        return match(a, b).similarity >= SIMILARITY
+
+    def rank(self, sample: weft.Sample[Waveform]) -> float:
+        """The file of the highest rate, then the longest sound."""
+        seconds = sample.payload.seconds
+        return sample.figures.get(ORIGINAL_RATE, sample.payload.rate) + seconds / (1 + seconds)
