@@ -102,8 +102,8 @@ def test_a_corpus(tmp_path: Path) -> None:
         "rejected": {"blank": 3}, "train": 1, "validation": 0, "table_rows": {},
     }  # fmt: skip
     manifest = {
-        "modality": "image", "sources": [{"location": "x"}], "options": {}, "seed": 0, "counts": counts, "held_out": "nothing",
-        "codecs": {}, "tokens": 7, "text_bytes": 0, "sha256": "ab",
+        "modality": "image", "sources": [{"location": "x"}], "options": {}, "seed": 0, "counts": counts,
+        "held_out": "nothing", "codecs": {}, "tokens": 7, "text_bytes": 0, "sha256": "ab",
     }  # fmt: skip
     summary = corpus_summary(CorpusFolder(tmp_path, manifest))
     assert json.loads(json.dumps(summary)) == summary

@@ -32,6 +32,7 @@ from weft.preparation.extend import Reference, known_samples, read_reference, re
 from weft.preparation.fingerprint import plan_hash
 from weft.preparation.infer import infer_modality, rejection
 from weft.preparation.ledger import Tally, describe_rejections, item_row, reject
+from weft.preparation.report.write import write_report
 from weft.preparation.split import Division, split_samples
 from weft.preparation.workplace import Workplace, workplace
 from weft.storage.atomic import check_target, new_folder, write_json
@@ -159,6 +160,7 @@ def prepare_corpus(request: PrepareRequest, registry: Registry, fit: Fit, report
             text_bytes = sum(decisions.kept[number].text_bytes for number in decisions.survivors().tolist())
             manifest = _manifest(request, plan, collection, written, division, encoded, text_bytes)
             write_json(folder / MANIFEST, {**manifest, "files": file_hashes(folder)})
+            write_report(CorpusFolder.open(folder), folder, registry)
     return CorpusFolder.open(request.out)
 
 
