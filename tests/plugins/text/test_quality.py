@@ -60,7 +60,7 @@ def test_an_article_passes_with_all_its_figures() -> None:
     assert sample.figures["sentences"] == 6
     assert sample.figures["ended_lines"] == 1
     assert sample.figures["repeated_5_words"] == 0
-    assert sample.figures["stop_words"] == 7
+    assert sample.figures["stop_words"] == 8
 
 
 @pytest.mark.parametrize(
