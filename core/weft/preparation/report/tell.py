@@ -21,6 +21,11 @@ CAPTION = 120
 
 def tell(explanation: Explanation) -> Iterator[str]:
     """Lines that a person reads; those that say more of the line before are indented."""
+    # Terminals and those who search their output want ordinary spaces.
+    yield from (line.replace("\u202f", " ") for line in _lines(explanation))
+
+
+def _lines(explanation: Explanation) -> Iterator[str]:
     yield f"{explanation.item}: {_headline(explanation)}"
     if explanation.verdict == "rejected":
         yield f"  {_rejection(explanation)}"
@@ -62,7 +67,7 @@ def _verdict(fate: SampleFate) -> str:
 
 def _more(fate: SampleFate) -> Iterator[str]:
     meaning = reason_words(fate.reason or "")
-    if meaning:
+    if meaning and not fate.detail:
         yield f"{meaning[0].lower()}{meaning[1:].rstrip('.')}"
     if fate.excerpt:
         yield f"the part in question: {' '.join(fate.excerpt.split())}"
