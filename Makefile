@@ -6,7 +6,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.setup-done
 DISTRIBUTIONS := -e ./core -e ./plugins/text -e ./plugins/image -e ./plugins/audio -e '.[dev]'
-BENCHMARKS := startup text images drawings audio notes
+BENCHMARKS := startup text images drawings audio notes planted_harm
 INPUTS := constraints.txt core/weft/_version.py $(wildcard pyproject.toml core/pyproject.toml plugins/*/pyproject.toml)
 
 # The first Python that works and is new enough: a shim of a version manager may be there and yet not run.

@@ -15,6 +15,13 @@ FEWEST_WORDS, MOST_WORDS = 30, 250
 _SHARED_WORDS = 0.5
 """Paragraphs that have so many of their words in common could pass for copies of each other."""
 
+_ENGLISH = frozenset(
+    {"the", "of", "and", "to", "a", "in", "is", "was", "that", "it", "for", "he", "she", "you", "they", "with", "as"}
+    | {"his", "her", "on", "be", "at", "by", "had", "not"}
+)
+_ENGLISH_SHARE = 0.15
+"""So much of an English paragraph are the commonest words; the web pages have a few paragraphs in other languages."""
+
 _HEADERS = (
     "Home | News | Sport | Weather | Contact us",
     "You are here: Start page > Archive > Article",
@@ -31,17 +38,23 @@ _PUNCTUATION = str.maketrans("", "", ',;:"“”()_-')
 
 
 def paragraphs(folder: Path, count: int, rng: random.Random) -> list[str]:
-    """So many different paragraphs of books and web pages.
+    """So many different English paragraphs of books and web pages.
 
     Args:
         folder: ``text`` of the sample data.
     """
-    candidates = [text for text in _all_paragraphs(folder) if FEWEST_WORDS <= len(text.split()) <= MOST_WORDS]
+    candidates = [text for text in _all_paragraphs(folder) if _is_fit(text.lower().split())]
     rng.shuffle(candidates)
     chosen = _different(candidates[: 2 * count])[:count]
     if len(chosen) < count:
         raise SystemExit(f"{folder} has only {len(chosen)} different paragraphs, {count} are needed")
     return chosen
+
+
+def _is_fit(words: Sequence[str]) -> bool:
+    return FEWEST_WORDS <= len(words) <= MOST_WORDS and sum(map(_ENGLISH.__contains__, words)) >= _ENGLISH_SHARE * len(
+        words
+    )
 
 
 def _all_paragraphs(folder: Path) -> Iterator[str]:
@@ -122,6 +135,13 @@ NEAR_COPIES: Mapping[str, Callable[[str, random.Random], str]] = {
     "header or footer added": framed,
     "typos, a sentence moved": mistyped,
 }
+
+
+def with_line(text: str, line: str, rng: random.Random) -> str:
+    """The text, a sentence a line, with one more line somewhere."""
+    lines = re.split(r"(?<=[.!?])\s+", text)
+    lines.insert(rng.randrange(len(lines) + 1), line)
+    return "\n".join(lines)
 
 
 def foreign_paragraphs(folder: Path) -> dict[str, list[str]]:

@@ -16,6 +16,7 @@ from weft.models.device import cpu_threads, enough_memory, pick_device, usable_p
 from weft.plugins.registry import get_registry
 from weft.preparation.joint import joint_text_codec, reencode
 from weft.preparation.pipeline import ITEM_SECONDS, EngineName, PrepareRequest, prepare_corpus
+from weft.preparation.report.why import Explanation, explain
 from weft.storage.checkpoints import Which
 from weft.storage.corpus import CorpusFolder
 from weft.storage.run import RunFolder
@@ -50,6 +51,18 @@ class Corpus:
     def summary(self) -> dict[str, Any]:
         """What ``weft inspect CORPUS --json`` prints."""
         return corpus_summary(self.folder)
+
+    def why(self, name: str, sample: int | None = None) -> Explanation:
+        """What became of one item, and why; see :func:`weft.preparation.report.why.explain`.
+
+        Args:
+            name: Its name, its path, or the end of its name; ``item#3`` is its sample of index 3.
+            sample: Index of the one sample that is asked for, from 0.
+
+        Raises:
+            SourceError: There is no such item or sample, or there are several such items.
+        """
+        return explain(self.folder, name, sample)
 
     def __repr__(self) -> str:
         return f"Corpus({str(self.path)!r})"

@@ -17,21 +17,45 @@ from weft.errors import OptionError
 SUMMARY = {
     "kind": "corpus",
     "modalities": ["image"],
-    "items": 12_345,
-    "rejected": {"blank": 2, "duplicate": 1},
-    "examples": [{"item": "a.png", "reason": "blank"}],
-    "codecs": {"image": {"name": "image-fsq", "quality": {"psnr_db": 24.04791}}},
+    "sources": [{"location": "photos", "weight": 2.0, "license": "MIT", "origin": None, "items": 12_347}],
+    "items": 12_347,
+    "items_read": 12_345,
+    "items_rejected": {"unreadable": 2},
+    "samples": 12_345,
+    "kept": 12_342,
+    "rejected": {"blank": 2, "near-duplicate": 1},
+    "examples": [
+        {"item": "broken.png", "reason": "unreadable", "detail": "it is cut off"},
+        {"item": "a.png", "reason": "blank", "sample": 0, "detail": "it is all white"},
+    ],
+    "auxiliary": 1,
+    "table_rows": {"used": 7, "unmatched": 2, "repeated": 0, "broken": 0},
+    "parts": {"train": 11_107, "validation": 1_235},
+    "held_out": "items",
+    "captioned": 7,
+    "options": {"image.min_size": 32, "image.flip": True, "image.codec_steps": None},
+    "codecs": {"image": {"name": "image-fsq", "vocab_size": 1000, "steps": 5, "quality": {"psnr_db": 24.04791}}},
+    "tokens": 98_765,
     "sha256": "ab12",
-    "none": None,
+}
+
+RUN = {
+    "kind": "run",
+    "modalities": ["image"],
+    "step": 60,
+    "weights_sha256": None,
+    "settings": {"steps": 711, "batch_size": 64},
+    "corpora": [{"name": "photos", "sha256": "ab12"}],
     "fresh": True,
-    "items_rejected": {},
+    "validation": {},
 }
 
 
 class Recorder:
     """Stands for a stage: remembers what it was called with."""
 
-    def __init__(self) -> None:
+    def __init__(self, result: dict[str, Any]) -> None:
+        self.result = result
         self.calls: list[tuple[tuple[Any, ...], dict[str, Any]]] = []
 
     def __call__(self, *positional: Any, **named: Any) -> Any:
@@ -39,15 +63,15 @@ class Recorder:
         return self
 
     def summary(self) -> dict[str, Any]:
-        return SUMMARY
+        return self.result
 
 
 @pytest.fixture
 def stage(monkeypatch: pytest.MonkeyPatch) -> Any:
     """A function that puts a recorder in the place of a stage of the Python API."""
 
-    def replace(name: str) -> Recorder:
-        recorder = Recorder()
+    def replace(name: str, result: dict[str, Any] = SUMMARY) -> Recorder:
+        recorder = Recorder(result)
         monkeypatch.setitem(vars(weft), name, recorder)
         return recorder
 
@@ -104,7 +128,7 @@ def test_an_option_of_another_modality_is_an_error_where_it_is_typed(
 
 
 def test_train_hands_on_every_option(stage: Any) -> None:
-    recorder = stage("train")
+    recorder = stage("train", RUN)
     given = {
         "size": "micro", "steps": 5, "seed": 2, "batch_size": 4, "micro_batches": 2, "context": 64,
         "learning_rate": 0.01, "dropout": 0.2, "threads": 1, "device": "cpu",
@@ -117,28 +141,59 @@ def test_train_hands_on_every_option(stage: Any) -> None:
     assert named == {**given, "out": Path("r"), "minutes": None, "resume": True, "force": False}
 
 
-def test_inspect_shows_a_summary_to_people(stage: Any, capsys: pytest.CaptureFixture[str]) -> None:
+def test_inspect_shows_a_corpus_to_people(stage: Any, capsys: pytest.CaptureFixture[str]) -> None:
     stage("load")
-    assert run(["inspect", "c"]) == 0
+    assert run(["inspect", "corpora/c d"]) == 0
     assert capsys.readouterr().out.splitlines() == [
-        "corpus c",
-        "  modalities      image",
-        "  items           12 345",
-        "  rejected",
-        "    blank      2",
-        "    duplicate  1",
-        "  examples",
-        "    - item a.png, reason blank",
-        "  codecs",
-        "    image",
-        "      name  image-fsq",
-        "      quality",
-        "        psnr db  24.05",
-        "  sha256          ab12",
-        "  none            none",
-        "  fresh           yes",
-        "  items rejected  none",
+        "corpora/c d: a corpus of image, 12 342 of 12 345 samples kept",
+        "",
+        "  from      photos (license MIT, weight 2)",
+        "  items     12 347 items offered (files, rows of tables, members of archives), 12 345 read",
+        "            2 unreadable  broken.png: it is cut off",
+        "  samples   12 345 in the items, 12 342 kept, 3 rejected",
+        "            2 blank           a.png: it is all white",
+        "            1 near-duplicate",
+        "  captions  7 of 12 342 kept samples have one",
+        "  split     11 107 parts of samples to train on, 1 235 to validate with (held out: items)",
+        "  tokens    98 765",
+        "  codec     image-fsq of image: 1 000 ids, learned in 5 steps, psnr_db 24.05",
+        "  options   image.min_size=32 image.flip=true image.codec_steps=auto",
+        "  left out  1 hidden, README, LICENSE or system file or folder; 2 rows of tables that name a file that is not",
+        "              there",
+        "  hash      ab12",
+        "",
+        "next    weft train 'corpora/c d' --out 'runs/c d'",
     ]
+
+
+def test_a_corpus_with_a_report_says_where_it_is(
+    stage: Any, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    stage("load")
+    (tmp_path / "report.html").touch()
+    assert run(["inspect", str(tmp_path)]) == 0
+    assert f"report  {tmp_path / 'report.html'}" in capsys.readouterr().out.splitlines()
+
+
+def test_a_quiet_summary_is_none_but_for_programs(stage: Any, capsys: pytest.CaptureFixture[str]) -> None:
+    stage("load")
+    assert run(["inspect", "c", "--quiet"]) == 0
+    assert capsys.readouterr() == ("", "")
+    assert run(["--quiet", "inspect", "c", "--json"]) == 0
+    assert json.loads(capsys.readouterr().out) == SUMMARY
+
+
+def test_inspect_says_where_a_run_stopped(stage: Any, capsys: pytest.CaptureFixture[str]) -> None:
+    stage("load", RUN)
+    assert run(["inspect", "r"]) == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert lines[0] == "run r"
+    assert lines[1].startswith("  stopped at step 60 of 711; ")
+    assert "    batch size  64" in lines
+    assert "    - name photos, sha256 ab12" in lines
+    stage("load", {**RUN, "step": 711})
+    assert run(["inspect", "r"]) == 0
+    assert "stopped" not in capsys.readouterr().out
 
 
 def test_inspect_json_is_the_summary(stage: Any, capsys: pytest.CaptureFixture[str]) -> None:

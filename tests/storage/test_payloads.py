@@ -23,7 +23,7 @@ def write(path: Path, values: list[bytes]) -> PayloadStore:
     return PayloadStore(sorted(path.iterdir()))
 
 
-@settings(max_examples=40, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(values=st.lists(st.binary(max_size=20), max_size=200))
 def test_what_is_written_is_read(tmp_path: Path, values: list[bytes]) -> None:
     store = write(tmp_path / "payloads", values)

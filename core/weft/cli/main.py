@@ -34,6 +34,7 @@ COMMANDS = {
     "generate": _Entry("weft.cli.generate:generate", "Generate text, images, audio, ... with a trained run."),
     "fit-filter": _Entry("weft.cli.fit_filter:fit_filter", "Learn which texts to drop from labelled ones."),
     "inspect": _Entry("weft.cli.inspect:inspect", "Show what a corpus or a run is."),
+    "why": _Entry("weft.cli.why:why", "Explain what became of one file of a corpus."),
     "plugins": _Entry("weft.cli.plugins:plugins", "List installed plugins; --check imports each."),
 }
 

@@ -9,15 +9,32 @@ from typing import Any
 
 import click
 
+from weft.cli.corpus_text import corpus_text
+from weft.cli.session import CommandSession
+
 
 def print_summary(summary: Mapping[str, Any], path: Path, *, as_json: bool) -> None:
-    """Print what ``Corpus.summary`` or ``Run.summary`` gave, as one JSON object or as indented lines."""
+    """Print what ``Corpus.summary`` or ``Run.summary`` gave, as one JSON object or as lines for a person; the latter
+    not where the command was told to be quiet."""
     if as_json:
         click.echo(json.dumps(summary, ensure_ascii=False))
         return
-    click.echo(f"{summary.get('kind', 'folder')} {path}")
-    for line in render(summary):
+    context = click.get_current_context(silent=True)
+    session = context.find_object(CommandSession) if context is not None else None
+    if session is not None and session.quiet:
+        return
+    for line in corpus_text(summary, path) if summary["kind"] == "corpus" else run_text(summary, path):
         click.echo(line)
+
+
+def run_text(summary: Mapping[str, Any], path: Path) -> Iterator[str]:
+    """Lines on a run; one that ended before its last step says how to go on."""
+    yield f"run {path}"
+    step, steps = summary["step"], summary["settings"]["steps"]
+    if step < steps:
+        again = f"`weft train` with the same corpora, --out {path} and --resume goes on"
+        yield f"  stopped at step {step} of {steps}; {again}"
+    yield from render(summary)
 
 
 def render(summary: Mapping[str, Any], indent: int = 2) -> Iterator[str]:

@@ -7,7 +7,10 @@ import unicodedata
 from collections.abc import Iterator
 
 _INVISIBLE = "\u00ad\u200b\u200c\u200d\u2060\ufeff"
-_MARKS = re.compile(f"[\u0300-\u036f{_INVISIBLE}]+")
+MARKS = f"\u0300-\u036f{_INVISIBLE}"
+"""Accents that follow their letter and signs that are not seen, as they stand in a class of a regular expression."""
+
+_MARKS = re.compile(f"[{MARKS}]+")
 _LOOKALIKES = {"a": "@4", "e": "3", "i": "1!", "o": "0", "s": "$5"}
 _LONGEST_RUN = 6
 

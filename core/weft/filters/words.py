@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from weft.errors import OptionError
-from weft.filters.spelling import fold, spellings
+from weft.filters.spelling import MARKS, fold, spellings
 from weft.storage.hashing import hash_bytes
 
 DEFAULT_WORDS = Path(__file__).with_name("words.toml")
@@ -19,7 +19,8 @@ DEFAULT_WORDS = Path(__file__).with_name("words.toml")
 _UNLESS_WITHIN = 12
 _NEAR = 2
 _SIGNS = "@$*!"
-_TOKEN = re.compile(r"[@$]?[^\W_]+(?:(?:['\u2019]|[*@$]+|!)[^\W_]+)*[$]*")
+_LETTERS = f"(?:[^\\W_]|[{MARKS}])+"
+_TOKEN = re.compile(rf"[@$]?{_LETTERS}(?:(?:['\u2019]|[*@$]+|!){_LETTERS})*[$]*")
 # Letters and digits as they are, all else a space: the fastest way to words in Python.
 _TO_WORDS = bytes(code if code < 128 and chr(code).isalnum() else 32 for code in range(256))
 _TO_DISGUISED = bytes(code if chr(code) in _SIGNS else _TO_WORDS[code] for code in range(256))
@@ -107,6 +108,8 @@ class WordList:
             self._add(words, _Rule(group))
         for context in _contexts(tables):
             self._add(context["words"], _context_rule(context))
+        for group, words in _groups(tables, "anywhere"):
+            self._add(words, _Rule(group))
         self._fragments = {fold(text): group for group, texts in _groups(tables, "anywhere") for text in texts}
         self._phrases = {fold(text): group for group, texts in _groups(tables, "phrases") for text in texts}
         unknown = set(tables) - {"always", "anywhere", "phrases", "context"}
@@ -148,8 +151,9 @@ class WordList:
         if self._may_have_phrase(words):
             return True
         if any(sign in folded for sign in _SIGNS):
-            disguised = [word.rstrip(b"!*") for word in data.translate(_TO_DISGUISED).split() if not word.isalnum()]
-            if not self._disguised.isdisjoint(disguised):
+            unusual = (word.strip(b"!*") for word in data.translate(_TO_DISGUISED).split() if not word.isalnum())
+            tokens = (token for word in unusual if not word.isalnum() for token in _TOKEN.findall(word.decode("ascii")))
+            if not self._disguised.isdisjoint(tokens):
                 return True
         return self._other_letters and not folded.isascii() and bool(self.hits(text))
 
@@ -164,7 +168,7 @@ class WordList:
 
     def _judge(self, tokens: Sequence[_Token], index: int) -> Hit | None:
         token = tokens[index]
-        plain = token.folded.removesuffix("'s").strip(_SIGNS)
+        plain = token.folded.partition("'")[0].strip(_SIGNS)
         rule = self._rules.get(token.folded) or self._rules.get(plain)
         if rule is not None and rule.counts(tokens, index):
             return Hit(token.start, token.end, rule.group)
@@ -191,8 +195,8 @@ class WordList:
         return frozenset(word.encode("ascii") for word in self._rules if word.isascii() and word.isalnum())
 
     @cached_property
-    def _disguised(self) -> frozenset[bytes]:
-        return frozenset(word.encode("ascii") for word in self._rules if word.isascii() and not word.isalnum())
+    def _disguised(self) -> frozenset[str]:
+        return frozenset(word for word in self._rules if not word.isalnum())
 
     @cached_property
     def _other_letters(self) -> bool:

@@ -22,6 +22,7 @@ MEMORIZED = 1.02
 
 def corpus_summary(corpus: CorpusFolder) -> dict[str, Any]:
     """Counts, rejections by reason with examples, codecs, tokens and content hash."""
+    # A sample with a caption is never cut into parts, so that captioned parts are captioned samples.
     manifest, counts = corpus.manifest, corpus.manifest["counts"]
     return {
         "kind": "corpus",
@@ -39,6 +40,7 @@ def corpus_summary(corpus: CorpusFolder) -> dict[str, Any]:
         "parts": {"train": counts["train"], "validation": counts["validation"]},
         "held_out": manifest["held_out"],
         "prompts": corpus.has_prompts,
+        "captioned": sum(prompt is not None for prompt in corpus.prompts),
         "options": manifest["options"],
         "seed": manifest["seed"],
         "learned_with": manifest.get("learned_with", {}),

@@ -12,6 +12,7 @@ from weft_audio.waveform import Waveform
 
 _FILTER_WIDTH = 16
 """Zero crossings of the sinc on either side: more of them cut off more sharply below half the rate."""
+_TRIM_SECONDS = 0.01
 _LARGEST_TERM = 1280
 """Of the ratio of two rates, so that the table of a resampler stays small. Common rates have an exact ratio within it;
 with others the pitch is off by less than a millionth part."""
@@ -42,6 +43,31 @@ def center(sound: Waveform) -> Waveform:
         samples -= samples.mean()
         samples /= max(1.0, np.abs(samples).max())
     return Waveform(samples.astype(np.float32), sound.rate)
+
+
+def trim(sound: Waveform, level: float) -> Waveform:
+    """Without what is quieter at either end, save 10 ms of it.
+
+    Args:
+        sound: Of any length.
+        level: Decibels, the loudest 10 ms being 0.
+    """
+    width = max(1, round(_TRIM_SECONDS * sound.rate))
+    powers = frame_powers(sound, width)
+    if not powers.any():
+        return sound
+    loud = np.flatnonzero(powers > 10 ** (level / 10) * powers.max())
+    first, last = max(0, int(loud[0]) - 1), int(loud[-1]) + 2
+    return Waveform(sound.samples[first * width : last * width].copy(), sound.rate)
+
+
+def frame_powers(sound: Waveform, width: int) -> npt.NDArray[np.float64]:
+    """Mean squares of consecutive frames of ``width`` samples, ``(frames,)``; the last one is filled up."""
+    frames = -(-len(sound.samples) // width)
+    padded = np.zeros(frames * width)
+    padded[: len(sound.samples)] = sound.samples
+    powers: npt.NDArray[np.float64] = np.square(padded).reshape(frames, width).mean(axis=1)
+    return powers
 
 
 def pad(sound: Waveform, length: int) -> Waveform:

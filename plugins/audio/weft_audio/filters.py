@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Literal
 
 import weft
+from weft_audio.loudness import decibels
 from weft_audio.waveform import Waveform
 
 
@@ -31,7 +33,7 @@ class Length(weft.Filter[Waveform]):
             return weft.Reason("too-short", f"{seconds:.3f} s, shorter than audio.min_seconds = {self._least:g}")
         if seconds > self._most:
             return weft.Reason(
-                "too-long", f"it is longer than audio.seconds = {self._most:g}; audio.longer=cut cuts it"
+                "too-long", f"it is longer than audio.seconds = {self._most:g}; audio.longer=cut or quiet cuts it"
             )
         return None
 
@@ -47,6 +49,10 @@ class Silent(weft.Filter[Waveform]):
 
     def __init__(self, level: float) -> None:
         self._level = level
+
+    def measure(self, sample: weft.Sample[Waveform]) -> Mapping[str, float]:
+        peak = sample.payload.peak
+        return {"peak_db": decibels(peak)} if peak else {}
 
     def check(self, sample: weft.Sample[Waveform]) -> weft.Reason | None:
         if sample.payload.peak > 10 ** (self._level / 20):

@@ -10,14 +10,17 @@ from math import ceil
 import numpy as np
 
 import weft
-from weft_audio.cleaning import center, pad, resample
+from weft_audio.cleaning import center, pad, resample, trim
 from weft_audio.filters import Length, Silent
 from weft_audio.learning import learn_codec, measure_codec
-from weft_audio.near import AudioNearDuplicates
+from weft_audio.loudness import loudness, with_loudness, with_peak
+from weft_audio.near import ORIGINAL_RATE, AudioNearDuplicates
 from weft_audio.network import CodecConfig
 from weft_audio.options import LAYOUTS, AudioOptions, default_fixed_seconds, default_rate, default_seconds
+from weft_audio.quality import Clipped, MostlySilent, Noisy
 from weft_audio.reading import Cut, read_header, read_pieces
 from weft_audio.spectrum import Spectrum
+from weft_audio.speech import Speech, check_installed
 from weft_audio.waveform import Waveform
 
 _ROUNDING = 1e-6
@@ -35,7 +38,13 @@ class AudioPreparer(weft.Preparer[Waveform, AudioOptions]):
 
     @classmethod
     def resolve(cls, options: AudioOptions, items: Sequence[weft.Item]) -> AudioOptions:
-        """Rate and length of clips from the headers of the files."""
+        """Rate and length of clips from the headers of the files.
+
+        Raises:
+            weft.OptionError: What an option needs is not installed.
+        """
+        if options.speech != "any":
+            check_installed()
         headers = [header for header in map(read_header, items) if header is not None]
         transcripts = any(item.metadata.get(TRANSCRIPT) for item in items)
         seconds = options.seconds
@@ -55,25 +64,42 @@ class AudioPreparer(weft.Preparer[Waveform, AudioOptions]):
         Raises:
             weft.UnreadableError: See :func:`weft_audio.reading.read_pieces`.
         """
-        pieces = read_pieces(item, self._longest, self._cut)
+        options = self.options
+        pieces = read_pieces(item, self._longest, self._cut, options.channels, options.max_seconds)
         first_two = list(islice(pieces, 2))
         whole = len(first_two) < 2
         caption = item.caption((TRANSCRIPT, *DESCRIPTIONS) if whole else DESCRIPTIONS)
         for piece in chain(first_two, pieces):
-            wrong = len(piece.samples) - np.count_nonzero(np.isfinite(piece.samples))
-            if wrong:
-                yield weft.Unreadable(f"{wrong} of its {len(piece.samples)} samples are no numbers (infinite, or NaN)")
-            else:
-                yield weft.Sample(piece, caption)
+            yield from (_as_sample(sound, caption, piece.channels) for sound in piece.sounds)
 
     def clean(self, sample: weft.Sample[Waveform]) -> weft.Sample[Waveform]:
-        """Resampled, without a constant offset, within full scale and 16 bits; filled up where length is fixed."""
-        sound = center(resample(sample.payload, self._rate))
+        """Resampled, without a constant offset, within full scale and 16 bits; trimmed and brought to a level as the
+        options say, and filled up where length is fixed."""
+        options = self.options
+        whole = center(resample(sample.payload, self._rate))
+        sound = trim(whole, options.trim_level) if options.trim else whole
+        figures = {"trimmed_seconds": whole.seconds - sound.seconds} if options.trim else {}
+        if options.loudness is not None:
+            sound = with_loudness(sound, options.loudness)
+        elif options.peak is not None:
+            sound = with_peak(sound, options.peak)
+        if (level := loudness(sound)) is not None:
+            figures["loudness_lufs"] = level
         length = self._codec_config().clip_samples
-        return weft.Sample((sound if length is None else pad(sound, length)).quantized(), sample.prompt)
+        sound = (sound if length is None else pad(sound, length)).quantized()
+        return weft.Sample(sound, sample.prompt, {**sample.figures, **figures})
 
     def filters(self) -> Sequence[weft.Filter[Waveform]]:
-        return (Length(self.options.min_seconds, self._longest), Silent(self.options.min_level))
+        """Length and silence; those for recordings from the web, and for speech, where they are asked for."""
+        options = self.options
+        web = (MostlySilent(options.max_silence), Noisy(options.min_snr)) if options.quality == "web" else ()
+        return (
+            Length(options.min_seconds, self._longest),
+            *((Clipped(options.max_clipped),) if options.quality == "web" else ()),
+            Silent(options.min_level),
+            *web,
+            *((Speech(options.speech == "only", options.min_speech),) if options.speech != "any" else ()),
+        )
 
     def near(self) -> AudioNearDuplicates | None:
         return AudioNearDuplicates() if self.options.near == "on" else None
@@ -100,6 +126,8 @@ class AudioPreparer(weft.Preparer[Waveform, AudioOptions]):
     def _cut(self) -> Cut:
         if self.options.longer == "reject":
             return "never"
+        if self.options.longer == "quiet":
+            return "quietly"
         # Equal parts would each be filled up with silence.
         return "fully" if self.options.fixed else "evenly"
 
@@ -110,3 +138,11 @@ class AudioPreparer(weft.Preparer[Waveform, AudioOptions]):
             return config
         assert self.options.seconds is not None
         return replace(config, steps=ceil(self.options.seconds * self._rate / config.step - _ROUNDING))
+
+
+def _as_sample(sound: Waveform, caption: str | None, channels: int) -> weft.Sample[Waveform] | weft.Unreadable:
+    wrong = len(sound.samples) - np.count_nonzero(np.isfinite(sound.samples))
+    if wrong:
+        return weft.Unreadable(f"{wrong} of its {len(sound.samples)} samples are no numbers (infinite, or NaN)")
+    figures = {ORIGINAL_RATE: float(sound.rate), "channels": float(channels), "seconds": sound.seconds}
+    return weft.Sample(sound, caption, figures)

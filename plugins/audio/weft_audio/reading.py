@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Literal
@@ -12,15 +12,21 @@ import numpy.typing as npt
 import soundfile  # type: ignore[import-untyped]
 
 import weft
+from weft_audio.options import Channels
 from weft_audio.waveform import Waveform
+
+Samples = npt.NDArray[np.float32]
 
 _BLOCK = 1 << 18
 """Samples of all channels that are decoded at once: what a header claims allocates no memory."""
 
-Cut = Literal["evenly", "fully", "never"]
-"""Into pieces of equal length, where a header tells the truth; into the longest pieces and what is left at the end; or
-not at all: of one that is too long there is only a first piece, which is longer than the longest."""
+Cut = Literal["evenly", "fully", "quietly", "never"]
+"""Into pieces of equal length, where a header tells the truth; into the longest pieces and what is left at the end;
+where it is quietest in the second half of the longest piece; or not at all: of one that is too long there is only a
+first piece, which is longer than the longest."""
 
+_QUIET_SECONDS = 0.05
+"""How long it has to be quiet for a cut."""
 _ROUNDING = 1e-6
 _UNKNOWN = 2**62
 _LOWEST_RATE, _HIGHEST_RATE = 1_000, 1_000_000
@@ -49,8 +55,23 @@ def read_header(item: weft.Item) -> Header | None:
         return None
 
 
-def read_pieces(item: weft.Item, seconds: float, cut: Cut) -> Iterator[Waveform]:
-    """The sound of an item in one channel, the mean of its channels, at its own rate.
+@dataclass(frozen=True, slots=True)
+class Piece:
+    """Consecutive samples of a recording.
+
+    Attributes:
+        sounds: One, or one for each channel; as long as each other.
+        channels: Of the recording.
+    """
+
+    sounds: Sequence[Waveform]
+    channels: int
+
+
+def read_pieces(
+    item: weft.Item, seconds: float, cut: Cut, channels: Channels = "mix", limit: float | None = None
+) -> Iterator[Piece]:
+    """The sound of an item at its own rate.
 
     One that is longer than ``seconds`` comes in consecutive pieces, which put together are the whole. Memory is bounded
     by the length of a piece.
@@ -59,18 +80,62 @@ def read_pieces(item: weft.Item, seconds: float, cut: Cut) -> Iterator[Waveform]
         item: Its content decides what it is, whatever the name says.
         seconds: Longest piece.
         cut: Where; see :data:`Cut`.
+        channels: What becomes of several; see :data:`Channels`.
+        limit: Seconds that it may claim to last, or turn out to.
 
     Raises:
-        weft.UnreadableError: It is no audio, is damaged, or claims an impossible rate.
+        weft.UnreadableError: It is no audio, is damaged, claims an impossible rate, or is longer than the limit.
     """
     with _opened(item) as file:
+        _check_length(file, limit)
         most = max(1, int(seconds * file.samplerate + _ROUNDING))
-        if cut == "never":
-            yield Waveform(_decode(file, most + 1), file.samplerate)
-            return
+        done = 0
+        for part in _cut(file, most, cut, channels):
+            done += part.shape[1]
+            if limit is not None and done > limit * file.samplerate:
+                raise weft.UnreadableError(_too_long("it lasts longer", limit))
+            yield Piece([Waveform(row, file.samplerate) for row in part], file.channels)
+
+
+def _check_length(file: _Stream, limit: float | None) -> None:
+    if limit is not None and limit * file.samplerate < file.frames < _UNKNOWN:
+        raise weft.UnreadableError(
+            _too_long(f"it claims to last {file.frames / file.samplerate:,.0f} s, longer", limit)
+        )
+
+
+def _too_long(what: str, limit: float) -> str:
+    return f"{what} than audio.max_seconds = {limit:g}; raise that if it is meant to"
+
+
+def _cut(file: _Stream, most: int, cut: Cut, channels: Channels) -> Iterator[Samples]:
+    if cut == "never":
+        yield _decode(file, most + 1, channels)
+    elif cut == "quietly":
+        yield from _cut_quietly(file, most, channels)
+    else:
         size = _equal_part(file.frames, most) if cut == "evenly" else most
-        while len(samples := _decode(file, size)):
-            yield Waveform(samples, file.samplerate)
+        while (part := _decode(file, size, channels)).shape[1]:
+            yield part
+
+
+def _cut_quietly(file: _Stream, most: int, channels: Channels) -> Iterator[Samples]:
+    held = _decode(file, most + 1, channels)
+    while held.shape[1] > most:
+        place = _quietest(held, -(-most // 2), most, max(1, round(_QUIET_SECONDS * file.samplerate)))
+        yield np.ascontiguousarray(held[:, :place])
+        held = np.concatenate([held[:, place:], _decode(file, place, channels)], axis=1)
+    if held.shape[1]:
+        yield held
+
+
+def _quietest(samples: Samples, first: int, last: int, width: int) -> int:
+    """The place, of those from ``first`` to ``last``, around which there is least energy; of equals the last."""
+    sums = np.concatenate([[0.0], np.cumsum(np.square(samples, dtype=np.float64).sum(axis=0))])
+    places = np.arange(first, last + 1)
+    ends = np.minimum(places + width // 2 + 1, samples.shape[1])
+    energy = sums[ends] - sums[np.maximum(places - width // 2, 0)]
+    return int(places[::-1][energy[::-1].argmin()])
 
 
 class _Stream(soundfile.SoundFile):  # type: ignore[misc]
@@ -103,10 +168,10 @@ def _equal_part(length: int, most: int) -> int:
     return most if length <= most else -(-length // -(-length // most))
 
 
-def _decode(file: _Stream, count: int) -> npt.NDArray[np.float32]:
-    """The next frames, at most ``count``, as the mean of their channels."""
+def _decode(file: _Stream, count: int, channels: Channels) -> Samples:
+    """The next frames, at most ``count``, as ``(sounds, frames)``."""
     step = max(1, _BLOCK // file.channels)
-    parts: list[npt.NDArray[np.float32]] = []
+    parts: list[Samples] = []
     while count > 0:
         try:
             block = file.read(min(step, count), dtype="float32", always_2d=True)
@@ -114,6 +179,19 @@ def _decode(file: _Stream, count: int) -> npt.NDArray[np.float32]:
             raise weft.UnreadableError(f"it cannot be decoded to its end: {error.error_string}") from error
         if not len(block):
             break
-        parts.append(block[:, 0] if file.channels == 1 else block.mean(axis=1, dtype=np.float64).astype(np.float32))
+        parts.append(_pick(block, channels))
         count -= len(block)
-    return np.concatenate(parts) if parts else np.empty(0, np.float32)
+    if not parts:
+        return np.empty((1, 0), np.float32)
+    return parts[0] if len(parts) == 1 else np.concatenate(parts, axis=1)
+
+
+def _pick(block: Samples, channels: Channels) -> Samples:
+    """``(frames, channels)`` to ``(sounds, frames)``."""
+    count = block.shape[1]
+    if count == 1 or channels == "each":
+        return np.ascontiguousarray(block.T)
+    if channels == "mix":
+        mixed: Samples = block.mean(axis=1, dtype=np.float64).astype(np.float32)[None]
+        return mixed
+    return np.ascontiguousarray(block[:, 1 if channels == "right" else 0][None])

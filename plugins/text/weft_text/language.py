@@ -37,12 +37,17 @@ def language_codes(setting: str) -> tuple[str, ...]:
     return codes
 
 
+_FEWEST_BYTES = 20
+"""Of letters in UTF-8; less, a word or two, is of no language for certain."""
+
+
 @lru_cache(maxsize=4)
 def probabilities(text: str) -> Mapping[str, float]:
     """Of each language by its code, the likeliest first; they are tempered by the length of the text, so that a few
-    words are never quite certain. Empty for a text without letters."""
+    words are never quite certain. Empty for a text of too few letters to tell."""
     pieces = _pieces(text)
-    return dict(_identifier().rank(pieces)) if any(map(str.isalpha, pieces)) else {}
+    letters = "".join(filter(str.isalpha, pieces))
+    return dict(_identifier().rank(pieces)) if len(letters.encode("utf-8")) >= _FEWEST_BYTES else {}
 
 
 def _pieces(text: str) -> str:

@@ -102,7 +102,8 @@ def test_what_is_no_parquet_is_refused(read: Any) -> None:
 
 
 PAGE = """<html><head><title>Home</title><script>var x = 1;</script></head><body>
-<nav><ul><li><a href="/">Home</a></li><li><a href="/shop">Shop</a></li><li><a href="/contact">Contact</a></li></ul></nav>
+<nav><ul><li><a href="/">Home</a></li>
+<li><a href="/shop">Shop</a></li><li><a href="/contact">Contact</a></li></ul></nav>
 <article><h1>The tides of the bay</h1><p>Twice a day the sea comes into the bay, and twice a day it goes out again, and
 the fishermen know the hours by heart, for their boats lie dry on the sand until the water lifts them.</p>
 <p>Au château, the highest tide of the year came up to the third step; so it is written on the wall of the chapel,

@@ -132,7 +132,7 @@ class Payloads:
             note = note or "It is not shown: what the page shows is large already."
             return Card(sample_name(key), marked=marked, caption=caption, note=note, role=role)
         card = self.card_of(key, self.decode(data), what=what, marked=marked, caption=caption)
-        return replace(card, note=note, role=role)
+        return replace(card, note=note or card.note, role=role)
 
     def card_of(
         self, key: Key, payload: Any, *, what: str, marked: str = "", caption: str | None = None, role: str = ""
@@ -142,7 +142,12 @@ class Payloads:
         if around is not None:
             before, part, after = around
             return Card(sample_name(key), None, before, part, after, caption, role=role)
-        fragment = self._gallery.show(excerpt(payload), self._format, captioned(what, caption or sample_name(key)))
+        title = captioned(what, caption or sample_name(key))
+        try:
+            fragment = self._gallery.show(excerpt(payload), self._format, title)
+        except Exception as error:  # A corpus is whole without a picture of one of its samples.
+            note = f"It cannot be shown ({type(error).__name__})."
+            return Card(sample_name(key), marked=marked, caption=caption, note=note, role=role)
         return Card(sample_name(key), fragment, marked=marked, caption=caption, role=role)
 
 

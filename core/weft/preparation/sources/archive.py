@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -36,5 +37,5 @@ def archive_offer(archive: Entry, reader: SourceReader) -> Offer:
         inside = members(archive, reader.limits)
     except UnreadableError as error:
         raise SourceError(f"the source {archive.source} is of no use: {error}") from error
-    entries, auxiliary = without_auxiliary(inside)
+    entries, auxiliary = without_auxiliary([replace(member, archive=archive.name) for member in inside])
     return assemble(entries, archive.name, reader.limits, auxiliary=auxiliary)

@@ -27,7 +27,7 @@ class Entry:
         open: Opens it for reading.
         size: In bytes; approximate for rows of tables.
         source: What the user named.
-        archive: Name, inside the source, of the archive that it is a member of, as a folder is written.
+        archive: Name of the archive or table that it is a part of.
         row: What is known of it already.
     """
 

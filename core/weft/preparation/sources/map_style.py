@@ -33,14 +33,15 @@ class MapStyleReader(SourceReader):
     def offer(self) -> Offer:
         source = describe_location(self.location)
         shared = Shared(self.location)
-        entries = []
-        place = 0
+        entries: list[Entry] = []
         try:
             for place, (extension, row) in enumerate(_descriptions(self.location)):
                 entries.append(Entry(f"{place:06d}{extension}", ElementFile(shared, place), 0, source, row=row))
         # It is code of somebody else that reads the elements.
         except Exception as error:
-            raise SourceError(f"element {place} of {source} cannot be read ({error}); mend the data set") from error
+            raise SourceError(
+                f"element {len(entries)} of {source} cannot be read ({error}); mend the data set"
+            ) from error
         return Offer([entry.item() for entry in entries], type(self.location).__name__)
 
 

@@ -41,8 +41,8 @@ class Layout(LimitFilter):
             figures["line_breaks"] = sample.payload.count("\n") / len(words)
         return figures
 
-    def excerpt(self, text: str, figure: str) -> str:
+    def excerpt(self, text: str, limit: Limit) -> str:
         lines = lines_of(text)
-        if figure == "ended_lines":
+        if limit.figure == "ended_lines":
             return next((line for line in lines if not line.endswith(_ENDS)), "")
         return next((line for line in lines if len(line) < _SHORT), "")

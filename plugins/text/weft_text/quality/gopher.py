@@ -45,8 +45,8 @@ class Words(LimitFilter):
             return {}
         return {"words": len(words), "word_length": sum(map(len, words)) / len(words)}
 
-    def excerpt(self, text: str, figure: str) -> str:
-        return max(words_of(text), key=len) if figure == "word_length" else ""
+    def excerpt(self, text: str, limit: Limit) -> str:
+        return max(words_of(text), key=len) if limit.code == "long-words" else ""
 
 
 class Symbols(LimitFilter):
@@ -80,8 +80,8 @@ class Symbols(LimitFilter):
             figures["letter_words"] = sum(any(map(str.isalpha, word)) for word in words) / len(words)
         return figures
 
-    def excerpt(self, text: str, figure: str) -> str:
-        ends = {"bullet_lines": _BULLETS, "ellipsis_lines": ("...", "…")}.get(figure)
+    def excerpt(self, text: str, limit: Limit) -> str:
+        ends = {"bullet_lines": _BULLETS, "ellipsis_lines": ("...", "…")}.get(limit.figure)
         if ends is None:
             return ""
         return next((line for line in lines_of(text) if line.startswith(ends) or line.endswith(ends)), "")
@@ -149,10 +149,10 @@ class Repetition(LimitFilter):
             **{f"repeated_{size}_words": _repeated_share(words, size, chars) for size in _AGAIN},
         }
 
-    def excerpt(self, text: str, figure: str) -> str:
-        if figure.startswith("repeated_lines"):
+    def excerpt(self, text: str, limit: Limit) -> str:
+        if limit.figure.startswith("repeated_lines"):
             return most_common(lines_of(text))[0]
-        size = next((size for size in (*_TOP, *_AGAIN) if f"_{size}_" in figure), None)
+        size = next((size for size in (*_TOP, *_AGAIN) if f"_{size}_" in limit.figure), None)
         return most_common(_runs(words_of(text), size))[0] if size else ""
 
 

@@ -48,8 +48,8 @@ class LimitFilter(weft.Filter[str]):
     @abstractmethod
     def measure(self, sample: weft.Sample[str]) -> Mapping[str, float]: ...
 
-    def excerpt(self, text: str, figure: str) -> str:
-        """The part of the text that a figure is about, where there is one to show."""
+    def excerpt(self, text: str, limit: Limit) -> str:
+        """The part of the text that broke a limit, where there is one to show."""
         return ""
 
     def check(self, sample: weft.Sample[str]) -> weft.Reason | None:
@@ -57,5 +57,5 @@ class LimitFilter(weft.Filter[str]):
             value = sample.figures.get(limit.figure)
             detail = None if value is None else limit.broken(value)
             if detail is not None:
-                return weft.Reason(limit.code, detail, self.excerpt(sample.payload, limit.figure)[:_EXCERPT])
+                return weft.Reason(limit.code, detail, self.excerpt(sample.payload, limit)[:_EXCERPT])
         return None
