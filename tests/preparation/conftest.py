@@ -40,7 +40,10 @@ def register_filters(register):
 PARTS = '''
 from __future__ import annotations
 
+import io
 import json
+import os
+import time
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -52,6 +55,8 @@ import weft
 class Options:
     longest: int | None = weft.option(None, "notes a melody may have", minimum=1)
     shortest: int = weft.option(2, "notes a melody must have", minimum=1)
+    near: bool = weft.option(False, "melodies are the same where no note differs by more than one")
+    shared: bool = weft.option(False, "notes that half of the melodies have are left out")
 
 
 class MelodyFormat(weft.PayloadFormat):
@@ -106,6 +111,49 @@ class NoThirteen(weft.Filter):
         return weft.Reason("unlucky") if 13 in sample.payload else None
 
 
+class Near(weft.NearDuplicates):
+    """Melodies with a note in common at the same place are candidates; the longest original is the best."""
+
+    def sign(self, payloads):
+        return [
+            weft.Signature(
+                np.array([1000 * place + note for place, note in enumerate(payload)], np.uint64),
+                np.array([len(payload)], np.uint64),
+            )
+            for payload in payloads
+        ]
+
+    def close(self, sketch, others):
+        return others[:, 0] == sketch[0]
+
+    def same(self, a, b):
+        return len(a) == len(b) and all(abs(x - y) <= 1 for x, y in zip(a, b))
+
+    def rank(self, sample):
+        return sample.figures["notes"]
+
+
+class SharedNotes(weft.Boilerplate):
+    def limit(self, samples):
+        return samples // 2
+
+    def parts(self, payload):
+        return np.array(payload, np.uint64)
+
+    def without(self, payload, shared):
+        return [note for note in payload if note not in shared]
+
+
+class Portion:
+    """A part of the lines of a file."""
+
+    def __init__(self, data):
+        self.data = data
+
+    def __call__(self):
+        return io.BytesIO(self.data)
+
+
 class MelodyCodec(weft.Codec):
     """Knows the notes it was fitted on; the id of any other is 0."""
 
@@ -156,15 +204,35 @@ class MelodyPreparer(weft.Preparer):
         for line in text.splitlines():
             if line in errors:
                 raise errors[line]
+            if line == "DIE":
+                os._exit(7)
+            if line == "HANG":
+                time.sleep(1000)
             if line == "broken":
                 yield weft.Unreadable("broken line")
             else:
-                yield weft.Sample([int(word) for word in line.split()], item.caption())
+                notes = [int(word) for word in line.split()]
+                yield weft.Sample(notes, item.caption(), {"notes": len(notes)})
 
     def clean(self, sample):
         if sample.payload[0] == 666:
             raise RuntimeError("cannot be cleaned")
-        return weft.Sample(sample.payload[: self.options.longest], sample.prompt)
+        return weft.Sample(sample.payload[: self.options.longest], sample.prompt, {"cleaned": 1})
+
+    def near(self):
+        return Near() if self.options.near else None
+
+    def boilerplate(self):
+        return SharedNotes() if self.options.shared else None
+
+    def portions(self, item):
+        try:
+            pieces = item.read_bytes().split(b"==\\n")
+        except OSError:
+            pieces = ()
+        if len(pieces) < 2:
+            return [item]
+        return [replace(item, open=Portion(piece), size=len(piece)) for piece in pieces]
 
     def filters(self):
         return [Short(self.options.shortest), Silent()]
@@ -184,6 +252,12 @@ class RhymePreparer(MelodyPreparer):
 
     def clean(self, sample):
         return sample
+
+    def near(self):
+        return None
+
+    def boilerplate(self):
+        return None
 
     def filters(self):
         return []

@@ -59,7 +59,8 @@ class PrepareRequest:
         sources: Where items come from.
         out: The corpus folder to make; complete, or as it was before.
         modality: What the items are; ``None`` infers it from their extensions.
-        options: Preparation options by full name (``image.size``), as Python values or as typed.
+        options: Preparation options by full name (``image.size``), or without the name of the modality, as Python
+            values or as typed.
         seed: Of the split.
         force: Replace a Weft folder that is in the way.
         append: Add to the corpus that is at ``out``.
@@ -210,7 +211,8 @@ def _make_plan(
     reporter: Reporter,
 ) -> _Plan:
     """Set aside what is of no use, and derive the options from the rest."""
-    given = resolve_options(registry, modality, reference_settings(reference, request.options))
+    settings = {name if "." in name else f"{modality}.{name}": value for name, value in request.options.items()}
+    given = resolve_options(registry, modality, reference_settings(reference, settings))
     usable: list[Item] = []
     set_aside: list[VerdictRow] = []
     for item in reference.new_items(items, reporter):
@@ -338,13 +340,16 @@ def _manifest(
     hashes = {modality: entry["sha256"] for modality, entry in encoded.codecs.items()}
     layers = {str(name): layer for name, layer in encoded.layers.items()}
     entries = [SourceEntry(**dataclasses.asdict(facts)) for facts in collection.sources]
+    sources = reference.sources(entries)
+    weights = [source.weight for source in sources]
+    content = plan.options if set(weights) == {1.0} else {**plan.options, "weights": weights}
     tables = Counter(dataclasses.asdict(collection.tables)) + Counter(reference.old_counts("table_rows") or {})
     return {
         "kind": "corpus",
         "schema": SCHEMA,
         "weft": __version__,
         "modality": plan.modality,
-        "sources": [dataclasses.asdict(source) for source in reference.sources(entries)],
+        "sources": [dataclasses.asdict(source) for source in sources],
         "payloads": list(written.payload_names),
         "options": plan.options,
         "screened": {"harm": request.harm, "filters": [path.name for path in request.filters]},
@@ -362,7 +367,7 @@ def _manifest(
         "layers": encoded.layer_entries,
         "tokens": encoded.layers["payload"].total,
         "text_bytes": text_bytes + (0 if old is None else int(old.manifest["text_bytes"])),
-        "sha256": content_hash(plan.modality, written.parts, plan.options, hashes, layers),
+        "sha256": content_hash(plan.modality, written.parts, content, hashes, layers),
     }
 
 

@@ -174,6 +174,14 @@ class CorpusFolder:
         """Number of parts."""
         return int(self._parts.num_rows)
 
+    @cached_property
+    def weights(self) -> npt.NDArray[np.float64] | None:
+        """The weight of each part, that of its source, shape ``(parts,)``; ``None`` where all are 1."""
+        weights = np.asarray([source.weight for source in self.sources], np.float64)
+        if np.all(weights == 1):
+            return None
+        return weights[np.asarray(self._parts.column("source").fill_null(0))]
+
     def rows(self, split: Split | None = None) -> npt.NDArray[np.int64]:
         """Indices of the parts on one side of the split, or of all."""
         return np.arange(len(self)) if split is None else np.flatnonzero(self.splits == split)

@@ -29,12 +29,27 @@ class TokenSource:
         payloads: Tokens of each part, in the payload codec's ids.
         prompts: Tokens of each part's prompt in the text codec's ids, ``None`` where a part has none.
         held_out: Which parts belong to validation.
+        weights: How many times each part is seen in an epoch, which need not be whole; ``None`` sees each once.
     """
 
     modality: str
     payloads: Sequence[Ids]
     prompts: Sequence[Ids | None]
     held_out: npt.NDArray[np.bool_]
+    weights: npt.NDArray[np.float64] | None = None
+
+    def training_parts(self) -> npt.NDArray[np.int64]:
+        """Indices of the parts that are learned, as often as they are seen in an epoch. Of parts of weight 1/2 every
+        second is seen."""
+        parts = np.flatnonzero(~self.held_out)
+        if self.weights is None:
+            return parts
+        weights = self.weights[parts]
+        times = np.zeros(len(parts), np.int64)
+        for weight in np.unique(weights):
+            alike = np.flatnonzero(weights == weight)
+            times[alike] = np.diff(np.floor(np.arange(len(alike) + 1) * weight + 0.5))
+        return np.repeat(parts, times)
 
     @property
     def is_stream(self) -> bool:
@@ -231,7 +246,7 @@ def rows_of(
     """The training or the validation rows of some corpora."""
     parts: list[Dataset[Row]] = []
     for source in sources:
-        chosen = np.flatnonzero(source.held_out == held_out)
+        chosen = np.flatnonzero(source.held_out) if held_out else source.training_parts()
         kind = StreamRows if source.is_stream else DocumentRows
         if len(chosen):
             parts.append(kind(source, chosen, sequences, context_length, seed))

@@ -99,7 +99,8 @@ def gather(
         prompts = text_layer(corpus, "prompt") if corpus.has_prompts else None
         typed = [None if prompts is None or text is None else prompts[i] for i, text in enumerate(corpus.prompts)]
         views = LazySequence(len(payloads), payloads.view)
-        return TokenSource(corpus.modality, views, typed, np.asarray(corpus.splits) == "validation")
+        held_out = np.asarray(corpus.splits) == "validation"
+        return TokenSource(corpus.modality, views, typed, held_out, corpus.weights)
 
     return Material(
         sources=[source(corpus) for corpus in corpora],
