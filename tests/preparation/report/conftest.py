@@ -43,7 +43,7 @@ def text_corpus(tmp_path_factory: pytest.TempPathFactory) -> Path:
     (source / "binary.xyz").write_bytes(b"\x00\x01")
     with open(bytes(source) + b"/bad\xff.txt", "w", encoding="utf-8") as file:  # noqa: PTH123
         file.write("A text whose name is no UTF-8, which is possible on POSIX systems.")
-    open(bytes(source) + b"/empty\xff.txt", "w").close()  # noqa: PTH123, SIM115
+    open(bytes(source) + b"/empty\xff.txt", "w").close()  # noqa: PTH123
     weft.prepare(source, out=folder / "corpus", modality="text")
     return folder / "corpus"
 
