@@ -26,6 +26,7 @@ from pathlib import Path
 from planting import Found, Target, print_table, report
 from plants import NEAR_COPIES, foreign_paragraphs, labelled_lines, paragraphs, with_line
 
+import weft
 from weft.storage.corpus import CorpusFolder
 from weft_text.payload import TextFormat
 
@@ -134,9 +135,8 @@ class Outcome:
 
 
 def prepare(plants: Plants, folder: Path, out: Path, filters: Sequence[Path] = ()) -> Outcome:
-    options = [option for path in filters for option in ("--filter", str(path))]
-    _weft("prepare", str(folder), "--out", str(out), "--set", "text.languages=en", *options)
-    outcome = Outcome.read(out)
+    corpus = weft.prepare(folder, out=out, options={"text.languages": "en"}, filters=filters)
+    outcome = Outcome.read(corpus.path)
     missing = plants.texts.keys() - outcome.reasons.keys() - outcome.kept.keys()
     if missing:
         raise SystemExit(f"{len(missing)} documents are neither kept nor rejected, {min(missing)} for example")
@@ -148,14 +148,9 @@ def fit_filter(plants: Plants, folder: Path) -> Path:
     table, learned = folder / "labels.csv", folder / "harmful.filter"
     with table.open("w", encoding="utf-8", newline="") as file:
         csv.writer(file).writerows([("label", "text"), *plants.labelled])
-    _weft("fit-filter", str(table), "--out", str(learned), "--drop", "harmful")
+    command = [sys.executable, "-m", "weft", "fit-filter", str(table), "--out", str(learned), "--drop", "harmful"]
+    subprocess.run(command, check=True)
     return learned
-
-
-def _weft(*arguments: str) -> None:
-    done = subprocess.run([sys.executable, "-m", "weft", *arguments], capture_output=True, text=True, check=False)
-    if done.returncode:
-        raise SystemExit(f"weft {' '.join(arguments)} failed:\n{done.stderr or done.stdout}")
 
 
 def judge_copies(plants: Plants, outcome: Outcome) -> list[Target]:

@@ -12,6 +12,7 @@ import numpy.typing as npt
 from weft.errors import OptionError
 from weft.filters.features import Rows, bare, rarity, rows_of, words_of
 from weft.filters.labels import Labelled, read_labelled
+from weft.filters.logistic import fit_logistic
 from weft.filters.text_filter import FilterFacts, FilterReport, Mistake, TextFilter, Unit, probability_of
 from weft.storage.hashing import hash_bytes
 
@@ -156,9 +157,6 @@ def _identity(text: str) -> str:
 
 
 def _fit(path: Path, texts: Sequence[Labelled], precision: float) -> _Model:
-    # Torch is slow to import, and what loads a filter does without it.
-    from weft.filters.logistic import fit_logistic
-
     drop = np.array([each.drop for each in texts])
     idf = rarity(each.text for each in texts)
     rows = rows_of([each.text for each in texts], idf)
@@ -177,8 +175,6 @@ def _folds(drop: npt.NDArray[np.bool_]) -> npt.NDArray[np.int64]:
 
 def _cross_validated(rows: Rows, drop: npt.NDArray[np.bool_]) -> npt.NDArray[np.float64]:
     """The score of each text by a model that did not learn from it."""
-    from weft.filters.logistic import fit_logistic
-
     folds, scores = _folds(drop), np.zeros(len(drop))
     for fold in range(_FOLDS):
         inside, outside = np.flatnonzero(folds == fold), np.flatnonzero(folds != fold)
@@ -188,20 +184,26 @@ def _cross_validated(rows: Rows, drop: npt.NDArray[np.bool_]) -> npt.NDArray[np.
 
 
 def _threshold(path: Path, scores: npt.NDArray[np.float64], drop: npt.NDArray[np.bool_], precision: float) -> float:
-    """The lowest score from which on the share of texts to drop is the precision."""
+    """The lowest score from which on the share of texts to drop is the precision.
+
+    In the gap below the last text that is dropped it lies near to that one: a text of a kind that was not learned from
+    scores near the bias, which may be in the middle of the gap.
+    """
     order = np.argsort(-scores, kind="stable")
-    found = np.cumsum(drop[order])
+    ranked, found = scores[order], np.cumsum(drop[order])
     reached = found / np.arange(1, len(order) + 1)
-    # Equal scores fall on the same side, so a threshold is only at the last of them.
-    last = np.append(np.diff(scores[order]) != 0, True)
-    fitting = np.flatnonzero((reached >= precision) & last & (found >= _FEWEST_FOUND))
+    # Equal scores fall on the same side, so a threshold is only below the last of them.
+    last = np.append(np.diff(ranked) != 0, True)
+    fitting = np.flatnonzero((reached >= precision) & last & drop[order] & (found >= _FEWEST_FOUND))
     if not len(fitting):
         best = reached[found >= _FEWEST_FOUND].max(initial=0.0)
         raise OptionError(
             f"{path}: on texts not learned from no threshold drops with precision {precision}; the best is "
             f"{best:.2f}: label more texts, or ask for less with --precision"
         )
-    return float(scores[order[fitting[-1]]])
+    lowest = int(fitting[-1])
+    below = ranked[min(lowest + 1, len(ranked) - 1)]
+    return float(ranked[lowest] - (ranked[lowest] - below) / 4)
 
 
 def _report(path: Path, material: _Material, precision: float, model: _Model) -> FilterReport:

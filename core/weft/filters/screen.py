@@ -144,7 +144,7 @@ def _same_text(a: Sample[Any], b: Sample[Any]) -> bool:
 
 def _judge_line(line: str, lists: Sequence[WordList], filters: Sequence[TextFilter]) -> _Finding | None:
     for words in lists:
-        if hits := words.hits(line):
+        if words.may_hit(line) and (hits := words.hits(line)):
             excerpt = _around(line, hits[0].start, hits[0].end)
             return _Finding("harmful", f"{line[hits[0].start : hits[0].end]!r} ({hits[0].group})", excerpt)
     return next((_by_filter(line, each) for each in filters if each.drops(line)), None)

@@ -31,7 +31,10 @@ def register_modalities(register: Callable[[weft.Modality], None]) -> None:
             summary="speech, notes and sounds, with captions or transcripts or without",
             preparer="weft_audio.preparer:AudioPreparer",
             payload="weft_audio.payload:AudioFormat",
-            codecs={"audio-fsq": "weft_audio.codec:AudioFSQ"},
+            codecs={
+                "audio-fsq": "weft_audio.codec:AudioFSQ",
+                "audio-published": "weft_audio.published:PublishedCodec",
+            },
             generator="weft_audio.generator:AudioGenerator",
             options="weft_audio.options:AudioOptions",
             demo="weft_audio.demo:AudioDemo",

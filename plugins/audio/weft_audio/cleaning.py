@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from fractions import Fraction
+from functools import lru_cache
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -22,12 +24,19 @@ def resample(sound: Waveform, rate: int) -> Waveform:
     """The same sound at another rate, band-limited (a windowed sinc); its length in seconds is kept."""
     if rate == sound.rate or not len(sound.samples):
         return Waveform(sound.samples, rate)
-    # Imported here since a corpus whose rates agree needs none of it.
-    from torchaudio.functional import resample as resample_tensor  # type: ignore[import-untyped]
-
     numerator, denominator = _ratio(rate, sound.rate)
-    samples = resample_tensor(torch.from_numpy(sound.samples), denominator, numerator, _FILTER_WIDTH)
+    with torch.inference_mode():
+        samples = _resampler(denominator, numerator)(torch.from_numpy(sound.samples))
     return Waveform(samples.numpy(), rate)
+
+
+@lru_cache(maxsize=8)
+def _resampler(source: int, target: int) -> Any:
+    """Kept, for its table of filters takes longer to make than a short sound to resample."""
+    # Imported here since a corpus whose rates agree needs none of it.
+    from torchaudio.transforms import Resample  # type: ignore[import-untyped]
+
+    return Resample(source, target, lowpass_filter_width=_FILTER_WIDTH)
 
 
 def _ratio(rate: int, source: int) -> tuple[int, int]:
@@ -38,11 +47,13 @@ def _ratio(rate: int, source: int) -> tuple[int, int]:
 
 def center(sound: Waveform) -> Waveform:
     """Without its constant offset, and no louder than full scale."""
-    samples = sound.samples.astype(np.float64)
-    if len(samples):
-        samples -= samples.mean()
-        samples /= max(1.0, np.abs(samples).max())
-    return Waveform(samples.astype(np.float32), sound.rate)
+    if not len(sound.samples):
+        return sound
+    samples = sound.samples - sound.samples.mean(dtype=np.float64).astype(np.float32)
+    peak = max(float(samples.max()), -float(samples.min()))
+    if peak > 1:
+        samples /= np.float32(peak)
+    return Waveform(samples, sound.rate)
 
 
 def trim(sound: Waveform, level: float) -> Waveform:

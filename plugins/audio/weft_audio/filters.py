@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Literal
 
+import numpy as np
+
 import weft
 from weft_audio.loudness import decibels
 from weft_audio.waveform import Waveform
@@ -51,8 +53,11 @@ class Silent(weft.Filter[Waveform]):
         self._level = level
 
     def measure(self, sample: weft.Sample[Waveform]) -> Mapping[str, float]:
-        peak = sample.payload.peak
-        return {"peak_db": decibels(peak)} if peak else {}
+        sound = sample.payload
+        if not sound.peak:
+            return {}
+        mean = float(np.sqrt(np.mean(np.square(sound.samples, dtype=np.float64))))
+        return {"peak_db": decibels(sound.peak), "level_db": decibels(mean)}
 
     def check(self, sample: weft.Sample[Waveform]) -> weft.Reason | None:
         if sample.payload.peak > 10 ** (self._level / 20):

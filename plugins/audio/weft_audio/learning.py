@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 from itertools import islice
+from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
@@ -15,6 +16,9 @@ from weft.codecs.reconstruction import ReconstructionTrainer
 from weft_audio.codec import AudioFSQ
 from weft_audio.network import Autoencoder, CodecConfig, in_bands
 from weft_audio.waveform import Waveform
+
+if TYPE_CHECKING:
+    from weft_audio.published import PublishedCodec
 
 _SMALLEST_BATCH, _LARGEST_BATCH = 8, 32
 _LEARNING_RATE = 0.015
@@ -108,7 +112,7 @@ def default_steps(crops: int) -> int:
     return min(_MOST_STEPS, _FEWEST_STEPS + crops // 3)
 
 
-def measure_codec(codec: AudioFSQ, samples: Sequence[weft.Sample[Waveform]]) -> dict[str, float]:
+def measure_codec(codec: AudioFSQ | PublishedCodec, samples: Sequence[weft.Sample[Waveform]]) -> dict[str, float]:
     """Figures on sounds that the codec has not seen.
 
     Returns:

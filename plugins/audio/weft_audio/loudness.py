@@ -34,13 +34,13 @@ def loudness(sound: Waveform) -> float | None:
     return value - 20 * math.log10(factor) if math.isfinite(value) else None
 
 
-def with_loudness(sound: Waveform, target: float) -> Waveform:
-    """At a loudness in LUFS, or as near to it as the ceiling lets it come."""
+def with_loudness(sound: Waveform, target: float) -> tuple[Waveform, float | None]:
+    """At a loudness in LUFS, or as near to it as the ceiling lets it come, and what that is; ``None`` of silence."""
     level = loudness(sound)
     if level is None:
-        return sound
+        return sound, None
     gain = min(target - level, CEILING - decibels(sound.peak))
-    return _louder(sound, gain)
+    return _louder(sound, gain), level + gain
 
 
 def with_peak(sound: Waveform, target: float) -> Waveform:

@@ -41,6 +41,8 @@ class AudioOptions:
         trim_level: What is silence there, in decibels, the loudest 10 ms being 0.
         max_seconds: A recording that is longer, or says so, is rejected whole.
         tokens: A second, about; ``LAYOUTS`` has the choices.
+        codec_folder: A published codec that is used instead of learning one: EnCodec, DAC or Mimi as ``transformers``
+            saves it. The rate is the model's, and ``tokens`` says how many of its codebooks are used.
         codec_steps: Steps in which the codec is learned; ``None`` follows from how much audio there is.
         min_seconds: Shortest clip.
         min_level: Decibels that something in a clip has to be louder than, full scale being 0.
@@ -53,8 +55,8 @@ class AudioOptions:
         min_snr: Least ratio of signal to noise in decibels.
 
     Raises:
-        ValueError: ``seconds`` is below ``min_seconds`` or above ``max_seconds``, or both ``loudness`` and ``peak`` are
-            given.
+        ValueError: ``seconds`` is below ``min_seconds`` or above ``max_seconds``, or both ``loudness`` and ``peak``, or
+            both ``fixed`` and ``codec_folder``, are given.
     """
 
     rate: int | None = weft.option(None, "samples a second; auto follows the sources, 16000 at most", choices=RATES)
@@ -81,6 +83,9 @@ class AudioOptions:
     max_seconds: float = weft.option(21_600.0, "reject recordings that last, or claim to last, longer", minimum=0.1)
     tokens: int = weft.option(
         125, "what a second costs the model, about; more sounds better and learns slower", choices=tuple(LAYOUTS)
+    )
+    codec_folder: str | None = weft.option(
+        None, "use the EnCodec, DAC or Mimi in this folder rather than learn a codec; needs weft-audio[published]"
     )
     codec_steps: int | None = weft.option(
         None, "steps of learning the codec; auto follows the amount of audio", minimum=1
@@ -111,6 +116,8 @@ class AudioOptions:
             raise ValueError(f"audio.seconds ({self.seconds:g}) is below audio.min_seconds ({self.min_seconds:g})")
         if self.seconds is not None and self.seconds > self.max_seconds:
             raise ValueError(f"audio.seconds ({self.seconds:g}) is above audio.max_seconds ({self.max_seconds:g})")
+        if self.codec_folder is not None and self.fixed:
+            raise ValueError("audio.fixed is for codecs that are learned; leave it out with audio.codec_folder")
         if self.loudness is not None and self.peak is not None:
             raise ValueError("audio.loudness and audio.peak both set the level; give one of them")
 
@@ -123,7 +130,7 @@ def default_rate(rates: Sequence[int]) -> int:
     return max((rate for rate in RATES if rate <= min(middle, _HIGHEST_DERIVED_RATE)), default=RATES[0])
 
 
-def default_seconds(tokens_per_second: int, transcripts: bool, shortest: float) -> float:
+def default_seconds(tokens_per_second: float, transcripts: bool, shortest: float) -> float:
     """Length of a clip at most."""
     tokens = _MOST_TOKENS_WITH_TRANSCRIPTS if transcripts else _MOST_TOKENS
     return max(shortest, float(tokens // tokens_per_second))

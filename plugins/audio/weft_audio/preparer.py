@@ -6,6 +6,8 @@ from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from itertools import chain, islice
 from math import ceil
+from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -13,7 +15,7 @@ import weft
 from weft_audio.cleaning import center, pad, resample, trim
 from weft_audio.filters import Length, Silent
 from weft_audio.learning import learn_codec, measure_codec
-from weft_audio.loudness import loudness, with_loudness, with_peak
+from weft_audio.loudness import with_loudness, with_peak
 from weft_audio.near import ORIGINAL_RATE, AudioNearDuplicates
 from weft_audio.network import CodecConfig
 from weft_audio.options import LAYOUTS, AudioOptions, default_fixed_seconds, default_rate, default_seconds
@@ -22,6 +24,9 @@ from weft_audio.reading import Cut, read_header, read_pieces
 from weft_audio.spectrum import Spectrum
 from weft_audio.speech import Speech, check_installed
 from weft_audio.waveform import Waveform
+
+if TYPE_CHECKING:
+    from weft_audio.published import PublishedConfig
 
 _ROUNDING = 1e-6
 
@@ -45,15 +50,25 @@ class AudioPreparer(weft.Preparer[Waveform, AudioOptions]):
         """
         if options.speech != "any":
             check_installed()
+        rate, tokens = options.rate, float(options.tokens)
+        if options.codec_folder is not None:
+            published = _published(options)
+            tokens = published.books * published.rate / published.step
+            if rate not in (None, published.rate):
+                raise weft.OptionError(
+                    f"audio.rate = {rate} is not that of the model in {options.codec_folder}, which is "
+                    f"{published.rate}; leave audio.rate out"
+                )
+            rate = published.rate
         headers = [header for header in map(read_header, items) if header is not None]
         transcripts = any(item.metadata.get(TRANSCRIPT) for item in items)
         seconds = options.seconds
         if seconds is None:
-            seconds = default_seconds(options.tokens, transcripts, options.min_seconds)
+            seconds = default_seconds(tokens, transcripts, options.min_seconds)
             if options.fixed:
                 lengths = [header.seconds for header in headers]
                 seconds = default_fixed_seconds(lengths, seconds, options.min_seconds)
-        rate = options.rate or default_rate([header.rate for header in headers])
+        rate = rate or default_rate([header.rate for header in headers])
         return replace(options, rate=rate, seconds=seconds)
 
     def read(self, item: weft.Item) -> Iterator[weft.Sample[Waveform] | weft.Unreadable]:
@@ -80,11 +95,10 @@ class AudioPreparer(weft.Preparer[Waveform, AudioOptions]):
         sound = trim(whole, options.trim_level) if options.trim else whole
         figures = {"trimmed_seconds": whole.seconds - sound.seconds} if options.trim else {}
         if options.loudness is not None:
-            sound = with_loudness(sound, options.loudness)
+            sound, level = with_loudness(sound, options.loudness)
+            figures |= {} if level is None else {"loudness_lufs": level}
         elif options.peak is not None:
             sound = with_peak(sound, options.peak)
-        if (level := loudness(sound)) is not None:
-            figures["loudness_lufs"] = level
         length = self._codec_config().clip_samples
         sound = (sound if length is None else pad(sound, length)).quantized()
         return weft.Sample(sound, sample.prompt, {**sample.figures, **figures})
@@ -107,6 +121,11 @@ class AudioPreparer(weft.Preparer[Waveform, AudioOptions]):
     def fit_codec(
         self, samples: Sequence[weft.Sample[Waveform]], held_out: Sequence[weft.Sample[Waveform]], fit: weft.Fit
     ) -> weft.FittedCodec[Waveform]:
+        if self.options.codec_folder is not None:
+            from weft_audio.published import PublishedCodec
+
+            published = PublishedCodec.from_folder(Path(self.options.codec_folder), self.options.tokens)
+            return weft.FittedCodec(published, measure_codec(published, held_out))
         codec = learn_codec(samples, self._codec_config(), self.options.codec_steps, fit)
         return weft.FittedCodec(codec, measure_codec(codec, held_out))
 
@@ -140,9 +159,17 @@ class AudioPreparer(weft.Preparer[Waveform, AudioOptions]):
         return replace(config, steps=ceil(self.options.seconds * self._rate / config.step - _ROUNDING))
 
 
+def _published(options: AudioOptions) -> PublishedConfig:
+    # Imported here since only few corpora have such a codec.
+    from weft_audio.published import read_config
+
+    return read_config(Path(options.codec_folder or ""), options.tokens)
+
+
 def _as_sample(sound: Waveform, caption: str | None, channels: int) -> weft.Sample[Waveform] | weft.Unreadable:
-    wrong = len(sound.samples) - np.count_nonzero(np.isfinite(sound.samples))
-    if wrong:
+    # A sum is finite only if all are, and adding up is quicker than asking each.
+    if not np.isfinite(np.sum(sound.samples, dtype=np.float64)):
+        wrong = len(sound.samples) - np.count_nonzero(np.isfinite(sound.samples))
         return weft.Unreadable(f"{wrong} of its {len(sound.samples)} samples are no numbers (infinite, or NaN)")
     figures = {ORIGINAL_RATE: float(sound.rate), "channels": float(channels), "seconds": sound.seconds}
     return weft.Sample(sound, caption, figures)

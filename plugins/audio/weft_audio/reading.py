@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import io
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import Literal
+from typing import BinaryIO, Literal
 
 import numpy as np
 import numpy.typing as npt
@@ -19,6 +20,8 @@ Samples = npt.NDArray[np.float32]
 
 _BLOCK = 1 << 18
 """Samples of all channels that are decoded at once: what a header claims allocates no memory."""
+_MORE = 64
+"""Frames that a file may have beyond its header for it to be read at once."""
 
 Cut = Literal["evenly", "fully", "quietly", "never"]
 """Into pieces of equal length, where a header tells the truth; into the longest pieces and what is left at the end;
@@ -145,21 +148,43 @@ class _Stream(soundfile.SoundFile):  # type: ignore[misc]
     encoders make that write into a pipe.
     """
 
+    decoded = 0
+    """Frames so far."""
+    ended = False
+
     def seekable(self) -> bool:
         return False
+
+    def next_block(self, most: int) -> Samples:
+        """Some of the next frames, ``(frames, channels)``: none only at the end."""
+        if self.ended:
+            return np.empty((0, self.channels), np.float32)
+        # Hardly more than the header promises is made room for; to be given less than was asked for is the end.
+        left = self.frames - self.decoded
+        room = max(1, min(left + _MORE if left > 0 else _BLOCK, _BLOCK // self.channels, most))
+        block: Samples = self.read(room, dtype="float32", always_2d=True)
+        self.decoded += len(block)
+        self.ended = len(block) < room
+        return block
 
 
 @contextmanager
 def _opened(item: weft.Item) -> Iterator[_Stream]:
     with item.open() as raw:
         try:
-            file = _Stream(raw)
+            file = _Stream(_direct(raw), closefd=False)
         except soundfile.LibsndfileError as error:
             raise weft.UnreadableError(f"its content is no audio that can be decoded: {error.error_string}") from error
         with file:
             if not _LOWEST_RATE <= file.samplerate <= _HIGHEST_RATE:
                 raise weft.UnreadableError(f"its header claims {file.samplerate:,} samples a second; is it damaged?")
             yield file
+
+
+def _direct(raw: BinaryIO) -> BinaryIO | int:
+    """The descriptor of a plain file, which libsndfile reads without asking Python for each part."""
+    plain = isinstance(raw, io.BufferedReader) and isinstance(raw.raw, io.FileIO)
+    return raw.fileno() if plain else raw
 
 
 def _equal_part(length: int, most: int) -> int:
@@ -170,11 +195,10 @@ def _equal_part(length: int, most: int) -> int:
 
 def _decode(file: _Stream, count: int, channels: Channels) -> Samples:
     """The next frames, at most ``count``, as ``(sounds, frames)``."""
-    step = max(1, _BLOCK // file.channels)
     parts: list[Samples] = []
     while count > 0:
         try:
-            block = file.read(min(step, count), dtype="float32", always_2d=True)
+            block = file.next_block(count)
         except soundfile.LibsndfileError as error:
             raise weft.UnreadableError(f"it cannot be decoded to its end: {error.error_string}") from error
         if not len(block):

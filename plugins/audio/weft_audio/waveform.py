@@ -35,12 +35,13 @@ class Waveform:
     @classmethod
     def from_pcm(cls, levels: npt.NDArray[np.int16], rate: int) -> Self:
         """From 16-bit levels ``(length,)``."""
-        return cls(levels.astype(np.float32) / np.float32(_STEPS), rate)
+        return cls(levels * np.float32(1 / _STEPS), rate)
 
     def pcm(self) -> npt.NDArray[np.int16]:
         """16-bit levels, rounded, and clipped at full scale."""
-        levels = np.rint(self.samples.astype(np.float64) * _STEPS)
-        return levels.clip(-_STEPS, _STEPS - 1).astype(np.int16)
+        levels = self.samples * np.float32(_STEPS)
+        np.rint(levels, out=levels)
+        return np.clip(levels, -_STEPS, _STEPS - 1, out=levels).astype(np.int16)
 
     def quantized(self) -> Self:
         """What :meth:`from_pcm` makes of :meth:`pcm`: the nearest waveform that 16 bits hold."""
@@ -53,7 +54,7 @@ class Waveform:
     @property
     def peak(self) -> float:
         """Greatest absolute sample; 0 of none."""
-        return float(np.abs(self.samples).max(initial=0.0))
+        return max(float(self.samples.max()), -float(self.samples.min())) if len(self.samples) else 0.0
 
     def __eq__(self, other: object) -> bool:
         if not isinstance(other, Waveform):

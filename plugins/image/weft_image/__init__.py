@@ -27,7 +27,7 @@ def register_modalities(register: Callable[[weft.Modality], None]) -> None:
             summary="photos, drawings and icons, with captions or without",
             preparer="weft_image.preparer:ImagePreparer",
             payload="weft_image.payload:ImageFormat",
-            codecs={"image-fsq": "weft_image.codec:ImageFSQ"},
+            codecs={"image-fsq": "weft_image.codec:ImageFSQ", "image-vq": "weft_image.published:ImageVQ"},
             generator="weft_image.generator:ImageGenerator",
             options="weft_image.options:ImageOptions",
             demo="weft_image.demo:ImageDemo",

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import ClassVar
 
-import numpy as np
 import torch
 from PIL.Image import Image
 from torch import Tensor, nn
@@ -15,6 +14,7 @@ import weft
 from weft.codecs.learned import LearnedCodec
 from weft_image.network import Autoencoder, CodecConfig
 from weft_image.pixels import fit_square
+from weft_image.rows import facts_of, with_marks, without_marks
 
 _MODES = {1: "L", 3: "RGB"}
 
@@ -22,8 +22,7 @@ _MODES = {1: "L", 3: "RGB"}
 class ImageFSQ(LearnedCodec[Image, CodecConfig]):
     """A convolutional autoencoder with finite scalar quantization (arXiv:2309.15505).
 
-    The tokens of an image are those of its rows, each the mark of that row and then its codes from left to right. The
-    backbone knows only how far apart two tokens are; the marks tell it where in the picture it is.
+    Its tokens are those of :mod:`weft_image.rows`.
     """
 
     name = "image-fsq"
@@ -35,14 +34,17 @@ class ImageFSQ(LearnedCodec[Image, CodecConfig]):
         return Autoencoder(config)
 
     @property
+    def code_count(self) -> int:
+        """Codes in the codebook."""
+        return self._network.quantizer.codes
+
+    @property
     def vocab_size(self) -> int:
         """Codes first, then a mark for each row."""
-        return self._network.quantizer.codes + self.config.grid
+        return self.code_count + self.config.grid
 
     def facts(self) -> weft.CodecFacts:
-        codes, grid = self._network.quantizer.codes, self.config.grid
-        pattern = [span for row in range(grid) for span in [(codes + row, codes + row + 1), *[(0, codes)] * grid]]
-        return weft.CodecFacts(pattern=tuple(pattern), length=len(pattern), grid=(grid, grid))
+        return facts_of(self.code_count, self.config.grid)
 
     def encode(self, payloads: Sequence[Image]) -> list[weft.Tokens]:
         """Tokens of each image, int32 ``(grid * (grid + 1),)``; one of another size or color is brought to the codec's
@@ -60,15 +62,12 @@ class ImageFSQ(LearnedCodec[Image, CodecConfig]):
         padded = torch.zeros(self.batch_size, *pictures.shape[1:])
         padded[: len(pictures)] = pictures
         codes = self._network.encode(padded.to(self.device))[: len(pictures)].cpu()
-        marks = torch.arange(self.config.grid)[:, None] + self._network.quantizer.codes
-        rows = torch.cat([marks.expand(len(codes), -1, -1), codes], dim=2)
-        return list(rows.flatten(1).numpy().astype(np.int32))
+        return with_marks(codes, self.code_count)
 
     @torch.inference_mode()
     def _decode_one(self, tokens: weft.Tokens) -> Image:
-        grid = self.config.grid
-        rows = torch.from_numpy(np.asarray(tokens, dtype=np.int64)).view(1, grid, grid + 1)
-        return to_image(self._network.decode(rows[:, :, 1:].to(self.device))[0].cpu())
+        codes = without_marks(tokens, self.config.grid)
+        return to_image(self._network.decode(codes.to(self.device))[0].cpu())
 
     def _fitted(self, payload: Image) -> Tensor:
         return to_tensor(fit_square(payload, self.config.size, _MODES[self.config.channels]))

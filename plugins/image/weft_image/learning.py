@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from itertools import islice
+from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
@@ -14,6 +15,9 @@ import weft
 from weft.codecs.reconstruction import ReconstructionTrainer
 from weft_image.codec import ImageFSQ, normalize, to_tensor
 from weft_image.network import Autoencoder, CodecConfig
+
+if TYPE_CHECKING:
+    from weft_image.published import ImageVQ
 
 _BATCH = 16
 _BATCH_CODES = _BATCH * 8 * 8
@@ -72,8 +76,12 @@ def squared_error(reconstruction: Tensor, target: Tensor) -> Tensor:
     return (reconstruction - target).square().flatten(1).mean(1)
 
 
-def measure_codec(codec: ImageFSQ, samples: Sequence[weft.Sample[Image]]) -> dict[str, float]:
+def measure_codec(codec: ImageFSQ | ImageVQ, samples: Sequence[weft.Sample[Image]]) -> dict[str, float]:
     """Figures on images that the codec has not seen.
+
+    Args:
+        codec: Learned or published.
+        samples: Cleaned.
 
     Returns:
         ``psnr_db``, the mean over images of the peak signal-to-noise ratio of pixels, and ``codes_used``, the share of
@@ -84,9 +92,8 @@ def measure_codec(codec: ImageFSQ, samples: Sequence[weft.Sample[Image]]) -> dic
         return {}
     tokens = codec.encode(images)
     ratios = [psnr(image, back) for image, back in zip(images, codec.decode(tokens), strict=True)]
-    codes = codec.vocab_size - codec.config.grid
     used = np.unique(np.concatenate(tokens))
-    return {"psnr_db": float(np.mean(ratios)), "codes_used": float((used < codes).sum() / codes)}
+    return {"psnr_db": float(np.mean(ratios)), "codes_used": float((used < codec.code_count).sum() / codec.code_count)}
 
 
 def psnr(image: Image, other: Image) -> float:

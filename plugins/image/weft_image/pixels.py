@@ -6,8 +6,6 @@ import io
 
 import numpy as np
 from PIL import Image, ImageCms
-from torchvision.transforms.v2 import InterpolationMode  # type: ignore[import-untyped]
-from torchvision.transforms.v2 import functional as transforms
 
 import weft
 
@@ -39,22 +37,31 @@ def flatten(image: Image.Image) -> Image.Image:
     return flat.convert("L" if gray else "RGB")
 
 
-def fit_square(image: Image.Image, size: int, mode: str) -> Image.Image:
-    """Scale the shorter side to ``size``, with antialiasing, and cut the middle out.
+def fit_square(
+    image: Image.Image, size: int, mode: str, place: tuple[float, float] = (0.5, 0.5), pad: bool = False
+) -> Image.Image:
+    """Scale, with antialiasing, and cut a square out or fill one up.
 
     Args:
         image: ``L`` or ``RGB``.
         size: Pixels a side.
         mode: ``L`` or ``RGB``.
+        place: Where along what is left over, from 0 to 1, the square begins, from the left and from the top.
+        pad: Keep the whole picture and fill what is missing with white.
 
     Returns:
         An image without any metadata; the same pixels where nothing was to be done.
     """
     image = image if image.mode == mode else image.convert(mode)
     if image.size != (size, size):
-        image = transforms.resize(image, [size], interpolation=InterpolationMode.BICUBIC, antialias=True)
-        image = transforms.center_crop(image, [size, size])
-    return Image.fromarray(np.asarray(image))
+        reference = max(image.size) if pad else min(image.size)
+        width, height = (max(1, round(side * size / reference)) for side in image.size)
+        image = image.resize((width, height), Image.Resampling.BICUBIC)
+    if image.size != (size, size):
+        square = Image.new(mode, (size, size), "white")
+        square.paste(image, (round((size - image.width) * place[0]), round((size - image.height) * place[1])))
+        return square
+    return Image.frombytes(image.mode, image.size, image.tobytes()) if image.info else image
 
 
 def _is_wide(image: Image.Image) -> bool:

@@ -23,7 +23,7 @@ _SEED = 1
 _SLACK = 0.2
 """How far below the truth the similarity of two sketches may be: five standard errors of 128 bytes."""
 
-_BATCH = 1 << 18
+_BATCH = 1 << 17
 """Characters that are shingled at once: few enough to stay in the processor's cache."""
 
 

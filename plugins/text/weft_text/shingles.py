@@ -9,6 +9,7 @@ import re
 import unicodedata
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cache
 
 import numpy as np
 import numpy.typing as npt
@@ -23,6 +24,9 @@ UNSPACED = re.compile(
 # An odd number has an inverse modulo 2**64, so that a prefix can be taken off a hash again.
 _BASE = 0x9E3779B97F4A7C15
 _INVERSE = pow(_BASE, -1, 1 << 64)
+
+_COMMON = 1 << 19
+"""So many powers are kept, enough for any batch but one of a single very long text."""
 
 _SPACE, _END = b" ", b"\n"
 
@@ -57,14 +61,15 @@ def shingle(texts: Sequence[str], words: int) -> Shingles:
     """
     lines = [" ".join(plain_words(text)).encode("utf-8") for text in texts]
     data = np.frombuffer(_END + _END.join(lines) + _END, dtype=np.uint8)
-    gaps = (data == _SPACE[0]) | (data == _END[0])
+    gaps = data <= _SPACE[0]
     starts = np.flatnonzero(gaps[:-1] & ~gaps[1:]) + 1
     ends = np.flatnonzero(~gaps[:-1] & gaps[1:]) + 1
     counts = np.array([line.count(_SPACE) + 1 if line else 0 for line in lines], dtype=np.int64)
     sizes = np.where(counts, np.maximum(counts - words, 0) + 1, 0)
     firsts = _spans(np.cumsum(counts) - counts, sizes)
     lasts = firsts + np.repeat(np.minimum(counts, words) - 1, sizes)
-    prefix = np.concatenate([np.zeros(1, np.uint64), np.cumsum(data * _powers(_BASE, len(data)), dtype=np.uint64)])
+    prefix = np.zeros(len(data) + 1, dtype=np.uint64)
+    np.cumsum(data * _powers(_BASE, len(data)), out=prefix[1:])
     begins = starts[firsts]
     hashes = (prefix[ends[lasts]] - prefix[begins]) * _powers(_INVERSE, len(data))[begins]
     return Shingles(scramble(hashes), np.concatenate([np.zeros(1, np.int64), np.cumsum(sizes)]))
@@ -87,6 +92,15 @@ def scramble(values: npt.NDArray[np.uint64]) -> npt.NDArray[np.uint64]:
 
 
 def _powers(base: int, count: int) -> npt.NDArray[np.uint64]:
+    return _common_powers(base)[:count] if count <= _COMMON else _count_powers(base, count)
+
+
+@cache
+def _common_powers(base: int) -> npt.NDArray[np.uint64]:
+    return _count_powers(base, _COMMON)
+
+
+def _count_powers(base: int, count: int) -> npt.NDArray[np.uint64]:
     factors = np.full(count, base, dtype=np.uint64)
     factors[0] = 1
     return np.cumprod(factors, dtype=np.uint64)

@@ -14,7 +14,7 @@ from weft.interfaces.progress import Silent
 from weft.plugins.discovery import discover
 from weft.plugins.metadata import installed_plugins
 from weft.plugins.registry import Registry
-from weft.preparation.pipeline import prepare_corpus
+from weft.preparation.pipeline import PrepareRequest, prepare_corpus
 from weft.storage.corpus import CorpusFolder
 from weft_text.options import TextOptions
 from weft_text.preparer import TextPreparer
@@ -55,16 +55,12 @@ def prepare_text(tmp_path: Path, text_registry: Registry) -> Callable[..., Corpu
         raise AssertionError("the text codec is counted, not trained")
 
     def run(source: Path, out: str = "corpus", **options: Any) -> CorpusFolder:
-        return prepare_corpus(
-            [source],
-            tmp_path / out,
-            modality_name=None,
+        request = PrepareRequest(
+            sources=[weft.Source(source)],
+            out=tmp_path / out,
             options={f"text.{name}": value for name, value in options.items()},
-            seed=0,
-            force=False,
-            registry=text_registry,
-            fit=no_fit,
-            reporter=Silent(),
+            processes=1,
         )
+        return prepare_corpus(request, text_registry, no_fit, Silent())
 
     return run

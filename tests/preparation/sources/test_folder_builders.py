@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import hashlib
+import importlib.util
+import sys
+import types
 from collections import Counter
 from collections.abc import Mapping
 from pathlib import Path
@@ -68,6 +71,12 @@ def datasets(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Any:
     monkeypatch.setenv("HF_DATASETS_CACHE", str(tmp_path / "cache"))
     library = pytest.importorskip("datasets")
     library.disable_progress_bars()
+    if importlib.util.find_spec("torchcodec") is None:
+        # It is asked for before the path of a recording is stored, for which it is not used.
+        encoders = types.ModuleType("torchcodec.encoders")
+        encoders.AudioEncoder = None  # type: ignore[attr-defined]
+        monkeypatch.setitem(sys.modules, "torchcodec", types.ModuleType("torchcodec"))
+        monkeypatch.setitem(sys.modules, "torchcodec.encoders", encoders)
     return library
 
 

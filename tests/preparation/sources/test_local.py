@@ -81,7 +81,7 @@ def test_links_that_lead_to_themselves(make: Any) -> None:
 
 def test_ten_thousand_empty_files(tmp_path: Path) -> None:
     for number in range(10_000):
-        (tmp_path / f"{number:05d}.x").touch()
+        (tmp_path / f"{number:05d}.x").write_bytes(b"")
     start = time.process_time()
     assert len(collect([tmp_path]).items) == 10_000
     assert time.process_time() - start < 5

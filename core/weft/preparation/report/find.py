@@ -151,7 +151,7 @@ def _similar(names: Any, typed: str) -> list[str]:
         shared = pc.cast(alike[0], pa.int8())
         for each in alike[1:]:
             shared = pc.add(shared, pc.cast(each, pa.int8()))
-        names = names.take(pc.sort_indices(shared, "descending")[:COMPARED])
+        names = names.take(pc.array_sort_indices(shared, order="descending")[:COMPARED])
     by_end: dict[str, str] = {}
     for name in names.to_pylist():
         by_end.setdefault(PurePosixPath(name).name.lower(), name)

@@ -14,8 +14,6 @@ from typing import Any, BinaryIO
 from weft.errors import SourceError
 from weft.preparation.sources.entries import Entry, is_auxiliary
 
-_BUFFER = 1 << 16
-
 
 @dataclass(frozen=True, slots=True)
 class LocalFile:
@@ -33,7 +31,7 @@ class LocalFile:
         # Opening a pipe would wait for ever, and a device may never end.
         if not stat.S_ISREG(os.stat(self.path).st_mode):  # noqa: PTH116 - a path as bytes that are no text
             raise OSError("it is not a regular file")
-        return io.BufferedReader(_SteadyFile(self.path, self.stamp), _BUFFER)
+        return io.BufferedReader(_SteadyFile(self.path, self.stamp))
 
 
 class _SteadyFile(io.FileIO):
@@ -91,8 +89,11 @@ def walk(root: Path) -> tuple[list[Entry], list[str]]:
     waiting = [""]
     while waiting:
         folder = waiting.pop()
-        path = os.path.join(root, folder)  # noqa: PTH118 - ten thousand files a second, where Path makes hundreds
-        status = os.stat(path)  # noqa: PTH116
+        path = f"{root}/{folder}"
+        try:
+            status = os.stat(path)  # noqa: PTH116
+        except OSError as error:
+            raise _unreadable(path, error) from error
         if (status.st_dev, status.st_ino) in visited:
             continue
         visited.add((status.st_dev, status.st_ino))
@@ -116,9 +117,13 @@ def _scan(path: str) -> Iterator[os.DirEntry[str]]:
         with os.scandir(path) as found:
             yield from sorted(found, key=lambda entry: entry.name)
     except OSError as error:
-        raise SourceError(
-            f"the folder {path} cannot be read ({error.strerror}); change its permissions, or name other sources"
-        ) from error
+        raise _unreadable(path, error) from error
+
+
+def _unreadable(path: str, error: OSError) -> SourceError:
+    return SourceError(
+        f"the folder {path} cannot be read ({error.strerror}); change its permissions, or name other sources"
+    )
 
 
 def _is_folder(entry: os.DirEntry[str]) -> bool:

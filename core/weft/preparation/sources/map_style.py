@@ -13,7 +13,7 @@ from weft.interfaces.source import Offer, SourceReader
 from weft.preparation.sources.elements import EXTENSIONS, describe, encode, take_apart
 from weft.preparation.sources.entries import Entry
 from weft.preparation.sources.locations import describe_location
-from weft.preparation.sources.shared import Shared
+from weft.preparation.sources.shared import Shared, share
 
 
 class MapStyleReader(SourceReader):
@@ -32,7 +32,7 @@ class MapStyleReader(SourceReader):
 
     def offer(self) -> Offer:
         source = describe_location(self.location)
-        shared = Shared(self.location)
+        shared, warnings = share(self.location)
         entries: list[Entry] = []
         try:
             for place, (extension, row) in enumerate(_descriptions(self.location)):
@@ -42,7 +42,7 @@ class MapStyleReader(SourceReader):
             raise SourceError(
                 f"element {len(entries)} of {source} cannot be read ({error}); mend the data set"
             ) from error
-        return Offer([entry.item() for entry in entries], type(self.location).__name__)
+        return Offer([entry.item() for entry in entries], type(self.location).__name__, warnings=warnings)
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,74 +1,69 @@
-"""Data sets in memory on their way to worker processes: written once, instead of with every item."""
+"""Data sets in memory on their way to worker processes."""
 
 from __future__ import annotations
 
-import functools
 import itertools
 import os
-import pickle
-import tempfile
 import weakref
-from pathlib import Path
+from multiprocessing.reduction import ForkingPickler
 from typing import Any
 
 from weft.errors import SourceError
 
+HEAVY = 16 << 20
+"""Bytes above which a data set is a burden to carry."""
+
 _numbers = itertools.count()
-_here: weakref.WeakValueDictionary[str, Shared] = weakref.WeakValueDictionary()
+_arrived: weakref.WeakValueDictionary[str, Shared] = weakref.WeakValueDictionary()
 
 
 class Shared:
-    """Holds an object, and travels as the name of a private temporary file with its pickle, which is removed with the
-    last item that needs it. Only processes of one preparation read it: it is no format that anything is kept in.
+    """Holds an object that many items need. Items that travel together carry it once, and a process that has it already
+    keeps the one it has, with whatever the object has opened.
 
-    Raises:
-        SourceError: The object cannot be pickled, and so cannot be read by worker processes.
+    Attributes:
+        value: The object.
+        key: Tells it from others, in all processes.
     """
 
-    def __init__(self, value: Any) -> None:
+    def __init__(self, value: Any, key: str) -> None:
         self.value = value
-        handle, path = tempfile.mkstemp(prefix="weft-", suffix=".pickle")
-        self.key = f"{path}#{next(_numbers)}"
-        self._path = path
-        self._finalizer = weakref.finalize(self, Path(path).unlink, missing_ok=True)
-        try:
-            with os.fdopen(handle, "wb") as file:
-                pickle.dump(value, file, protocol=pickle.HIGHEST_PROTOCOL)
-        except Exception as error:
-            self._finalizer()
-            raise SourceError(
-                f"the data set {type(value).__qualname__} cannot be handed to worker processes ({error}); give one "
-                f"that can be pickled: without lambdas and open files"
-            ) from error
-        _here[self.key] = self
+        self.key = key
+        _arrived[key] = self
 
     def __reduce__(self) -> tuple[Any, ...]:
-        return _found, (self.key, self._path)
+        return _arrive, (self.value, self.key)
 
     def __hash__(self) -> int:
         return hash(self.key)
 
     def __eq__(self, other: object) -> bool:
-        return isinstance(other, Shared | _Copy) and other.key == self.key
+        return isinstance(other, Shared) and other.key == self.key
 
 
-class _Copy:
-    """What :class:`Shared` is in another process."""
+def share(value: Any) -> tuple[Shared, list[str]]:
+    """Hold an object, with a warning where it is heavy.
 
-    def __init__(self, key: str, path: str) -> None:
-        self.key = key
-        self._path = path
-        self.value = pickle.loads(Path(path).read_bytes())
+    Raises:
+        SourceError: It cannot travel to another process.
+    """
+    name = type(value).__qualname__
+    try:
+        size = len(ForkingPickler.dumps(value))
+    # Any object may say in its own way that it cannot.
+    except Exception as error:
+        raise SourceError(
+            f"the data set {name} cannot be handed to worker processes ({error}); give one that can be pickled: "
+            f"without lambdas and open files"
+        ) from error
+    warnings = []
+    if size > HEAVY:
+        warnings.append(
+            f"the data set {name} has {size >> 20} MiB in memory, which travel to worker processes with each batch of "
+            f"items; prepare it with one process, or save it as files first"
+        )
+    return Shared(value, f"{os.getpid()}-{next(_numbers)}"), warnings
 
-    def __reduce__(self) -> tuple[Any, ...]:
-        return _found, (self.key, self._path)
 
-
-@functools.lru_cache(maxsize=4)
-def _copy(key: str, path: str) -> _Copy:
-    return _Copy(key, path)
-
-
-def _found(key: str, path: str) -> Shared | _Copy:
-    # A child of fork has what its parent had.
-    return _here.get(key) or _copy(key, path)
+def _arrive(value: Any, key: str) -> Shared:
+    return _arrived.get(key) or Shared(value, key)

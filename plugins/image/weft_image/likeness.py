@@ -1,0 +1,259 @@
+"""Whether two pictures are the same to a person, decided on their pixels.
+
+One picture is laid over the other (shifted, scaled and made as bright, by Gauss-Newton as in Lucas and Kanade 1981, "An
+Iterative Image Registration Technique"), and what is left over is judged: on the whole, in the place where it is worst,
+and in fine detail. Copies leave next to nothing; two sneakers of one model leave their laces.
+
+Shapes are told by suffix letters: C channels, H and W pixels.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cache
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+from PIL import Image
+
+Floats = npt.NDArray[np.floating[Any]]
+
+_SIDE = 48
+"""Larger pictures are compared at so many pixels a side."""
+_WHITE = 0.97
+_BLACK = 0.03
+_COARSE, _FINE = 1.5, 1.0
+"""Standard deviations, in pixels, of the blur under which pictures are laid over each other and judged: a copy that was
+compressed or resized differs in what a narrower blur would leave."""
+_DETAIL = 2.5
+"""What a blur of this standard deviation takes away is fine detail."""
+_PATCH = 5
+"""Pixels a side of the smallest place that is judged by itself."""
+_SCALES = (0.85, 1.18)
+_FAR = 0.12
+"""Longest shift, as a share of the side."""
+_GAINS = (0.65, 1.55)
+_WHITE_SLACK = 2.0
+_MUCH_WHITE = 0.05
+_WORTH_REFINING, _WORTH_TURNING = 8.0, 6.0
+"""How many times what is allowed may be left over for a closer look to be worth it."""
+_LUMA = np.array([0.299, 0.587, 0.114], dtype=np.float32)
+
+
+@dataclass(frozen=True, slots=True)
+class Tolerance:
+    """How much may be left over.
+
+    Attributes:
+        whole: Mean square, as a share of the variance of the picture.
+        place: Mean square in the worst place, in squares of the range from black to white.
+        detail: Mean square of fine detail, as a share of its own.
+    """
+
+    whole: float
+    place: float
+    detail: float
+
+
+STRICT = Tolerance(0.03, 0.001, 0.015)
+NORMAL = Tolerance(0.06, 0.002, 0.03)
+
+
+@dataclass(frozen=True, slots=True)
+class _Placement:
+    """Where a pixel of one picture is in the other, for each axis: ``scale * (place - middle) + middle + shift``."""
+
+    y: tuple[float, float] = (1.0, 0.0)
+    x: tuple[float, float] = (1.0, 0.0)
+
+    def moved(self, step: npt.NDArray[np.float64], side: int) -> _Placement:
+        far = _FAR * side
+        scales = np.clip([self.y[0] + step[0], self.x[0] + step[2]], *_SCALES)
+        shifts = np.clip([self.y[1] + step[1], self.x[1] + step[3]], -far, far)
+        return _Placement((scales[0], shifts[0]), (scales[1], shifts[1]))
+
+
+@dataclass(frozen=True, slots=True)
+class Difference:
+    """What is left over, in the units of :class:`Tolerance`."""
+
+    whole: float
+    place: float
+    detail: float
+
+    def beyond(self, limit: Tolerance) -> float:
+        """The greatest of the three as a multiple of what may be left over."""
+        return max(self.whole / limit.whole, self.place / limit.place, self.detail / limit.detail)
+
+
+def same_picture(a: Image.Image, b: Image.Image, limit: Tolerance = NORMAL) -> bool:
+    """Whether one is a copy of the other: compressed, resized, made brighter or darker, its borders cut off.
+
+    Args:
+        a: Square, ``L`` or ``RGB``.
+        b: The same; size and mode need not be those of ``a``. Where one is gray, both are compared in gray.
+        limit: How much may be left over.
+    """
+    first, second = _prepared(a, b)
+    # Making the darker brighter comes first: the other way cannot bring back what was cut off at white.
+    if (first.mean(), first.tobytes()) > (second.mean(), second.tobytes()):
+        first, second = second, first
+    nearness = _left_at_best(first, second, limit)
+    if 1 < nearness <= _WORTH_TURNING:
+        nearness = _left_at_best(second, first, limit)
+    return nearness <= 1
+
+
+def _left_at_best(moved: Floats, fixed: Floats, limit: Tolerance) -> float:
+    """What is left over of one picture where the other is laid over it, as a multiple of what may be."""
+    gray, other = _gray(moved), _gray(fixed)
+    coarse = _laid_over(gray, other, _Placement(), _COARSE, 4)
+    best = difference(moved, fixed, coarse).beyond(limit)
+    if best > 1 and float((other > _WHITE).mean()) > _MUCH_WHITE:
+        # White hides where things end, and may have led the search astray.
+        best = min(best, difference(moved, fixed, _Placement()).beyond(limit))
+    if 1 < best <= _WORTH_REFINING:
+        best = min(best, difference(moved, fixed, _laid_over(gray, other, coarse, _FINE, 6)).beyond(limit))
+    return best
+
+
+def difference(first_CHW: Floats, second_CHW: Floats, placement: _Placement) -> Difference:
+    left, shown, slack = _left_over(first_CHW, second_CHW, placement, _FINE)
+    left = left / slack
+    squares = np.square(left).mean(0)
+    variance = float(shown.var(axis=(1, 2)).mean())
+    smooth_y, smooth_x = (_blur(length, _DETAIL) for length in squares.shape)
+    detail_left = left - smooth_y @ left @ smooth_x.T
+    detail_shown = shown - smooth_y @ shown @ smooth_x.T
+    return Difference(
+        whole=float(squares.mean()) / (variance + 1e-4),
+        place=float(_box_means(squares).max()),
+        detail=float(np.square(detail_left).mean() / (np.square(detail_shown).mean() + 1e-4)),
+    )
+
+
+def _prepared(a: Image.Image, b: Image.Image) -> tuple[Floats, Floats]:
+    """Both of one size and one kind of color, ``(C, H, W)`` in [0, 1]."""
+    side = min(*a.size, *b.size, _SIDE)
+    mode = "L" if "L" in (a.mode, b.mode) else "RGB"
+    first, second = (_scaled(picture, side, mode) for picture in (a, b))
+    return first, second
+
+
+def _scaled(picture: Image.Image, side: int, mode: str) -> Floats:
+    picture = picture if picture.mode == mode else picture.convert(mode)
+    if picture.size != (side, side):
+        picture = picture.resize((side, side), Image.Resampling.BICUBIC)
+    pixels = np.asarray(picture, dtype=np.float32) / 255
+    return pixels[None] if mode == "L" else np.ascontiguousarray(pixels.transpose(2, 0, 1))
+
+
+def _gray(pixels_CHW: Floats) -> Floats:
+    gray: Floats = pixels_CHW[0] if len(pixels_CHW) == 1 else np.tensordot(_LUMA, pixels_CHW, 1)
+    return gray
+
+
+def _laid_over(moved: Floats, fixed: Floats, start: _Placement, blur: float, steps: int) -> _Placement:
+    """The placement of ``moved`` on ``fixed``, both ``(H, W)``, that leaves least over; brightness is free."""
+    side = len(moved)
+    smooth = _blur(side, blur)
+    places = np.arange(side, dtype=np.float32) - (side - 1) / 2
+    target = smooth @ fixed @ smooth.T
+    slopes = np.zeros((6, side, side), dtype=np.float32)
+    placement = start
+    for _ in range(steps):
+        rows, inside_y = _resampling(side, *placement.y)
+        columns, inside_x = _resampling(side, *placement.x)
+        warped = (smooth @ rows) @ moved @ (smooth @ columns).T
+        counts = (inside_y[:, None] & inside_x) & ((warped < _WHITE) | (target < _WHITE))
+        slopes[1, 1:-1] = (warped[2:] - warped[:-2]) / 2
+        slopes[3, :, 1:-1] = (warped[:, 2:] - warped[:, :-2]) / 2
+        slopes[0], slopes[2] = slopes[1] * places[:, None], slopes[3] * places
+        slopes[4], slopes[5] = warped, 1
+        system = (slopes * counts).reshape(6, -1)
+        normal = (system @ system.T).astype(np.float64)
+        normal.flat[::7] = normal.flat[::7] * 1.0001 + 1e-6
+        solved = np.linalg.solve(normal, (system @ target.ravel()).astype(np.float64))
+        step = np.clip(solved[:4] / max(solved[4], 0.3), (-0.05, -1, -0.05, -1), (0.05, 1, 0.05, 1))
+        placement = placement.moved(step, side)
+        if max(abs(step[0]) * side / 2, abs(step[1]), abs(step[2]) * side / 2, abs(step[3])) < 0.03:
+            break
+    return placement
+
+
+def _left_over(
+    moved_CHW: Floats, fixed_CHW: Floats, placement: _Placement, blur: float
+) -> tuple[Floats, Floats, float]:
+    """What ``fixed`` shows beyond ``moved`` laid over it and made as bright, and what it shows, where both are; and how
+    many times more than usual may be left over, since white hides how much brighter a picture was made."""
+    side = moved_CHW.shape[-1]
+    rows, inside_y = _resampling(side, *placement.y)
+    columns, inside_x = _resampling(side, *placement.x)
+    smooth_y, smooth_x = _blur(int(inside_y.sum()), blur), _blur(int(inside_x.sum()), blur)
+    warped = rows[inside_y] @ moved_CHW @ columns[inside_x].T
+    shown = smooth_y @ fixed_CHW[:, inside_y][:, :, inside_x] @ smooth_x.T
+    soft = smooth_y @ warped @ smooth_x.T
+    paper = (soft > _WHITE) & (shown > _WHITE)
+    gain, offset = _brightness(soft, shown, ~paper)
+    for _ in range(2):
+        expected = gain * soft + offset
+        clipped = ((expected > _WHITE) & (shown > _WHITE)) | ((expected < _BLACK) & (shown < _BLACK))
+        gain, offset = _brightness(soft, shown, ~paper & ~clipped)
+    expected = smooth_y @ np.clip(gain * warped + offset, 0, 1) @ smooth_x.T
+    left = np.where(paper, 0, shown - expected)
+    slack = 1 + _WHITE_SLACK * abs(gain - 1) * float((shown > _WHITE).mean() > _MUCH_WHITE)
+    return _without_seams(left, soft, shown, paper, gain), shown, slack
+
+
+def _without_seams(left: Floats, soft: Floats, shown: Floats, paper: npt.NDArray[np.bool_], gain: float) -> Floats:
+    """What is left over but for the seams of drawings on white.
+
+    Where a drawing with a transparent ground was made brighter, the ground stayed white; pixels on the seam are of
+    both, and are off by what the change would have made of their share of white.
+    """
+    if abs(gain - 1) < 0.03 or not paper.any():
+        return left
+    near = _box_means(np.pad(paper.all(0).astype(np.float32), 2)) > 0
+    room = np.abs(1 - gain) * np.minimum(soft, shown) * near
+    signed = left if gain < 1 else -left
+    kept = np.where(signed > 0, np.maximum(0, signed - room), signed)
+    return kept if gain < 1 else -kept
+
+
+def _brightness(moved: Floats, fixed: Floats, counted: npt.NDArray[np.bool_]) -> tuple[float, float]:
+    """Factor and offset, the same for all channels, that bring the one closest to the other."""
+    x, y = moved[counted], fixed[counted]
+    if x.size < 16:
+        return 1.0, 0.0
+    middle_x, middle_y = float(x.mean()), float(y.mean())
+    spread = float(np.square(x - middle_x).mean())
+    factor = float(((x - middle_x) * (y - middle_y)).mean()) / spread if spread > 1e-5 else 1.0
+    factor = min(max(factor, _GAINS[0]), _GAINS[1])
+    return factor, middle_y - factor * middle_x
+
+
+def _resampling(side: int, scale: float, shift: float) -> tuple[Floats, npt.NDArray[np.bool_]]:
+    """Weights of linear interpolation, ``(side, side)``, and which places are inside the picture."""
+    middle = (side - 1) / 2
+    line = np.arange(side, dtype=np.float32)
+    places = scale * (line - middle) + middle + shift
+    weights = np.maximum(0, 1 - np.abs(places.clip(0, side - 1)[:, None] - line), dtype=np.float32)
+    return weights, (places >= -0.6) & (places <= side - 0.4)
+
+
+def _box_means(values: Floats) -> Floats:
+    """Means over every patch of ``_PATCH`` pixels a side."""
+    sums = np.cumsum(np.cumsum(np.pad(values, ((1, 0), (1, 0))), 0, dtype=np.float64), 1)
+    k = _PATCH
+    boxes: Floats = ((sums[k:, k:] - sums[:-k, k:] - sums[k:, :-k] + sums[:-k, :-k]) / k**2).astype(np.float32)
+    return boxes
+
+
+@cache
+def _blur(side: int, deviation: float) -> Floats:
+    """A Gaussian along one axis, ``(side, side)``, that gives borders no more weight than they have."""
+    line = np.arange(side)
+    weights = np.exp(-np.square((line[:, None] - line) / deviation) / 2)
+    blur: Floats = (weights / weights.sum(1, keepdims=True)).astype(np.float32)
+    return blur
