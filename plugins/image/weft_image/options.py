@@ -130,8 +130,8 @@ def token_count(grid: int) -> int:
 
 
 def grid_for_tokens(tokens: int) -> int:
-    """The grid whose cost comes nearest to so many tokens; of two equally near ones the cheaper."""
-    return min(range(2, 65), key=lambda grid: abs(token_count(grid) - tokens))
+    """The grid whose cost comes nearest to so many tokens; of two equally near ones the finer (64: 8 x 8)."""
+    return min(range(2, 65), key=lambda grid: (abs(token_count(grid) - tokens), -grid))
 
 
 def default_size(shorter_side: float) -> int:

@@ -13,11 +13,12 @@ from PIL import Image, ImageDraw
 
 import weft
 from weft.interfaces.progress import Silent
+from weft.interfaces.source import Source
 from weft.models.device import pick_device
 from weft.plugins.discovery import discover
 from weft.plugins.metadata import installed_plugins
 from weft.plugins.registry import Registry
-from weft.preparation.pipeline import prepare_corpus
+from weft.preparation.pipeline import PrepareRequest, prepare_corpus
 from weft.storage.corpus import CorpusFolder
 from weft.training.fit import make_fit
 from weft_image.options import ImageOptions
@@ -77,17 +78,14 @@ def prepare_images(tmp_path_factory: pytest.TempPathFactory, image_registry: Reg
     """Runs stage 1 on a folder; the codec learns for a few steps only, unless told otherwise."""
 
     def run(source: Path, seed: int = 0, **options: Any) -> CorpusFolder:
-        return prepare_corpus(
-            [source],
+        request = PrepareRequest(
+            [Source(source)],
             tmp_path_factory.mktemp("prepared") / "corpus",
-            modality_name=None,
-            options={f"image.{name}": value for name, value in {"codec_steps": 3, **options}.items()},
+            options={f"image.{name}": value for name, value in {"codec_steps": 3, "near": "off", **options}.items()},
             seed=seed,
-            force=False,
-            registry=image_registry,
-            fit=make_fit(Silent(), seed=seed, device=pick_device("cpu")),
-            reporter=Silent(),
         )
+        fit = make_fit(Silent(), seed=seed, device=pick_device("cpu"))
+        return prepare_corpus(request, image_registry, fit, Silent())
 
     return run
 
