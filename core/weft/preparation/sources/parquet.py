@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import bisect
 import functools
+import itertools
 import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -33,13 +35,14 @@ class ParquetView(TableView):
     def read(self, start: int, count: int, columns: Sequence[str]) -> pa.Table:
         import pyarrow as pa
 
+        starts = _group_starts(self.open, os.getpid())
         pieces = []
-        first = 0
-        for group, size in enumerate(_group_sizes(self.open, os.getpid())):
-            low, high = max(start, first), min(start + count, first + size)
-            if low < high:
-                pieces.append(_group(self.open, group, tuple(columns), os.getpid()).slice(low - first, high - low))
-            first += size
+        row = start
+        while row < start + count:
+            group = bisect.bisect_right(starts, row) - 1
+            length = min(start + count, starts[group + 1]) - row
+            pieces.append(_group(self.open, group, tuple(columns), os.getpid()).slice(row - starts[group], length))
+            row += length
         return pa.concat_tables(pieces)
 
     def paths(self, start: int, count: int, column: str) -> Sequence[str | None]:
@@ -69,9 +72,10 @@ def _opened(opener: Opener, process: int) -> pq.ParquetFile:
 
 
 @functools.lru_cache(maxsize=8)
-def _group_sizes(opener: Opener, process: int) -> tuple[int, ...]:
+def _group_starts(opener: Opener, process: int) -> list[int]:
+    """First row of each row group, and last how many rows there are."""
     facts = _opened(opener, process).metadata
-    return tuple(facts.row_group(group).num_rows for group in range(facts.num_row_groups))
+    return [0, *itertools.accumulate(facts.row_group(group).num_rows for group in range(facts.num_row_groups))]
 
 
 @functools.lru_cache(maxsize=3)
