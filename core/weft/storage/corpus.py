@@ -180,7 +180,8 @@ class CorpusFolder:
         weights = np.asarray([source.weight for source in self.sources], np.float64)
         if np.all(weights == 1):
             return None
-        return weights[np.asarray(self._parts.column("source").fill_null(0))]
+        source = np.asarray(self._parts.column("source").fill_null(0), np.int64)
+        return np.asarray(weights[source])
 
     def rows(self, split: Split | None = None) -> npt.NDArray[np.int64]:
         """Indices of the parts on one side of the split, or of all."""
