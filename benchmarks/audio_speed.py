@@ -1,8 +1,8 @@
 """Reading and cleaning audio through the plugin beside a plain loop of soundfile and torchaudio.
 
-Both decode every file, mix its channels and resample it; the plugin also takes the constant offset out, rounds to 16 bits
-and measures what the corpus says of a clip. Limit: the plugin takes no longer than 1.00 times the plain loop's CPU time,
-the least of several turns each.
+Both decode every file, mix its channels and resample it; the plugin also takes the constant offset out, rounds to 16
+bits, and notes what the corpus says of a clip. Limit: at most 1.00 times the plain loop's CPU time, the least of several
+turns each.
 
     python benchmarks/audio_speed.py [FOLDER ...] [--turns N]
 """
@@ -68,10 +68,9 @@ def main() -> int:
         options = replace(AudioPreparer.resolve(AudioOptions(), items), seconds=60.0)
         preparer = AudioPreparer(options)
         assert options.rate is not None
-        pairs = [
-            (seconds(lambda: plainly(paths, options.rate or 0)), seconds(lambda: through_the_plugin(preparer, items)))
-            for _ in range(given.turns)
-        ]
+        plain_work = partial(plainly, paths, options.rate)
+        plugin_work = partial(through_the_plugin, preparer, items)
+        pairs = [(seconds(plain_work), seconds(plugin_work)) for _ in range(given.turns)]
         plain, plugin = (min(column) / len(paths) * 1e3 for column in zip(*pairs, strict=True))
         worst = max(worst, plugin / plain)
         print(f"| {folder.name} | {len(paths)} | {options.rate} | {plain:.3f} | {plugin:.3f} | {plugin / plain:.2f} |")

@@ -8,7 +8,7 @@ no more than a half from 10,000 to a million short documents, in less than 4 GiB
 
     python benchmarks/dedup_text.py [--documents N] [--sizes N,N,...] [--seed N] [--out FOLDER]
 
-The scaling curve is written to FOLDER as a picture.
+The scaling curve is written to FOLDER as a picture. Needs the extra `bench`: pip install -e '.[bench]'.
 """
 
 from __future__ import annotations

@@ -11,7 +11,7 @@ from weft.errors import FolderError, GenerationError, OptionError, TrainingError
 from weft.generation.session import Precision, Session
 from weft.interfaces.generator import Artifact, Creativity, SamplingOptions
 from weft.interfaces.progress import Reporter, Silent
-from weft.interfaces.source import Source
+from weft.interfaces.source import Source, SourceLimits
 from weft.models.device import cpu_threads, enough_memory, pick_device, usable_processors
 from weft.plugins.registry import get_registry
 from weft.preparation.joint import joint_text_codec, reencode
@@ -192,6 +192,7 @@ def prepare(
     processes: int | None = None,
     engine: EngineName = "local",
     item_seconds: float = ITEM_SECONDS,
+    limits: SourceLimits | None = None,
     threads: int = CODEC_THREADS,
     device: str | None = None,
     reporter: Reporter | None = None,
@@ -218,6 +219,7 @@ def prepare(
         processes: How many read and clean; one a processor without it. The corpus does not depend on it.
         engine: ``local`` processes, or ``ray``: those of a cluster.
         item_seconds: What reading an item may take before it is given up.
+        limits: What archives may cost, against crafted ones.
         threads: CPU threads with which codecs are learned and used. Sums of floating-point numbers depend on it, so it
             is one number everywhere unless given.
         device: Where codecs are learned; the best there is without it.
@@ -246,6 +248,7 @@ def prepare(
         processes=usable_processors() if processes is None else processes,
         engine=engine,
         item_seconds=item_seconds,
+        limits=limits or SourceLimits(),
         learned_with={"device": where.type, "threads": threads},
     )
     with cpu_threads(threads), enough_memory(TrainingError, "learn smaller codecs, by the options of the modality"):

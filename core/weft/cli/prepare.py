@@ -108,6 +108,9 @@ def _all_sources(
     show_default=True,
     help="Where they run: here, or on a Ray cluster.",
 )
+@click.option(
+    "--limit", "limits", metavar="NAME=N", multiple=True, help="What archives may cost: members, member_bytes, ratio."
+)
 @click.option("--item-seconds", default=300.0, show_default=True, help="Give an item up that takes longer to read.")
 @click.option("--threads", default=1, show_default=True, help="CPU threads for codecs; part of what decides them.")
 @click.option("--device", metavar="NAME", help="Where codecs learn: cpu, cuda or mps; the best there is without it.")
@@ -126,6 +129,7 @@ def prepare(
     license_name: str | None,
     origin: str | None,
     harm: str,
+    limits: tuple[str, ...],
     as_json: bool,
     **given: Any,
 ) -> None:
@@ -134,7 +138,7 @@ def prepare(
     A SOURCE is a file, a folder, an archive, a pattern or a URL. A preparation that was killed goes on where it was
     when the same command is given again.
     """
-    from weft.cli.settings import read_assignments
+    from weft.cli.settings import read_assignments, read_limits
     from weft.cli.show import print_summary
 
     everything = _all_sources(sources, config, license_name, origin)
@@ -148,6 +152,12 @@ def prepare(
     import weft
 
     corpus = weft.prepare(
-        everything, modality=modality, options=settings, harm=harm == "on", reporter=reporter, **given
+        everything,
+        modality=modality,
+        options=settings,
+        harm=harm == "on",
+        limits=read_limits(limits),
+        reporter=reporter,
+        **given,
     )
     print_summary(corpus.summary(), corpus.path, as_json=as_json)

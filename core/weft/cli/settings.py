@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import tomllib
 from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
@@ -10,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from weft.errors import OptionError
 
 if TYPE_CHECKING:
-    from weft.interfaces.source import Source
+    from weft.interfaces.source import Source, SourceLimits
 
 SOURCES = "sources"
 
@@ -73,6 +74,24 @@ def read_sources(path: Path) -> list[Source]:
             raise OptionError(f"{where}: weight is a number, got {weight!r}")
         sources.append(Source(table["location"], float(weight), table.get("license"), table.get("origin")))
     return sources
+
+
+def read_limits(assignments: Sequence[str]) -> SourceLimits:
+    """What ``--limit`` gave.
+
+    Raises:
+        OptionError: There is no such limit, or it is no whole number from 1.
+    """
+    from weft.interfaces.source import SourceLimits
+
+    known = [field.name for field in dataclasses.fields(SourceLimits)]
+    given: dict[str, int] = {}
+    for assignment in assignments:
+        name, _, value = (part.strip() for part in assignment.partition("="))
+        if name not in known or not value.isdecimal():
+            raise OptionError(f"--limit takes NAME=N with a name of {', '.join(known)}; got {assignment!r}")
+        given[name] = int(value)
+    return SourceLimits(**given)
 
 
 def settings_for(modality: str, tables: Mapping[str, Mapping[str, Any]]) -> dict[str, Any]:

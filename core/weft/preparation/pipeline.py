@@ -15,7 +15,7 @@ from weft.errors import OptionError, PluginError, SourceError, WeftError
 from weft.filters import TextScreen
 from weft.interfaces.progress import Reporter
 from weft.interfaces.samples import Item
-from weft.interfaces.source import Source
+from weft.interfaces.source import Source, SourceLimits
 from weft.interfaces.trainer import Fit
 from weft.plugins.options import resolve_options
 from weft.plugins.registry import Registry
@@ -33,6 +33,7 @@ from weft.preparation.fingerprint import plan_hash
 from weft.preparation.infer import infer_modality, rejection
 from weft.preparation.ledger import Tally, describe_rejections, item_row, reject
 from weft.preparation.report.write import write_report
+from weft.preparation.sources.locations import is_url
 from weft.preparation.split import Division, split_samples
 from weft.preparation.workplace import Workplace, workplace
 from weft.storage.atomic import check_target, new_folder, write_json
@@ -71,6 +72,7 @@ class PrepareRequest:
         processes: How many read and clean.
         engine: Where they run.
         item_seconds: What reading an item may take.
+        limits: What archives may cost.
         learned_with: Device and threads of codec learning, for the manifest.
     """
 
@@ -88,12 +90,14 @@ class PrepareRequest:
     processes: int = 1
     engine: EngineName = "local"
     item_seconds: float = ITEM_SECONDS
+    limits: SourceLimits = SourceLimits()
     learned_with: Mapping[str, Any] = field(default_factory=dict)
 
     @property
     def local_paths(self) -> list[Path]:
         """Sources that may be files or folders of this machine."""
-        return [Path(source.location) for source in self.sources if isinstance(source.location, str | Path)]
+        locations = (source.location for source in self.sources)
+        return [Path(each) for each in locations if isinstance(each, str | Path) and not is_url(each)]
 
 
 @dataclass(frozen=True, slots=True)
@@ -138,7 +142,7 @@ def prepare_corpus(request: PrepareRequest, registry: Registry, fit: Fit, report
     reference = read_reference(request.out, request.append, request.codec, request.exclude)
     if request.modality is not None:
         registry.modality(request.modality)
-    collection = collect(request.sources, registry)
+    collection = collect(request.sources, registry, request.limits)
     for warning in collection.warnings:
         reporter.warn(warning)
     modality = request.modality or infer_modality(collection.items, registry)

@@ -51,7 +51,7 @@ class AudioDemo(weft.Demo):
                     name = f"{instrument}/{pitch}-{take + 1:02d}.wav"
                     _write(folder / name, play(instrument, pitch, random))
                     rows.append((name, caption(instrument, pitch)))
-        with (folder / "metadata.csv").open("w", encoding="utf-8", newline="") as file:
+        with (folder / "captions.csv").open("w", encoding="utf-8", newline="") as file:
             csv.writer(file, lineterminator="\n").writerows([("file_name", "caption"), *rows])
         _write_bad_files(folder, folder / rows[0][0])
 

@@ -14,10 +14,11 @@ import torch
 
 import weft
 from weft.interfaces.progress import Silent
+from weft.interfaces.source import Source
 from weft.plugins.discovery import discover
 from weft.plugins.metadata import installed_plugins
 from weft.plugins.registry import Registry
-from weft.preparation.pipeline import prepare_corpus
+from weft.preparation.pipeline import PrepareRequest, prepare_corpus
 from weft.storage.corpus import CorpusFolder
 from weft.training.fit import make_fit
 from weft_audio import Waveform
@@ -77,16 +78,12 @@ def prepare_audio(tmp_path: Path, audio_registry: Registry) -> Callable[..., Cor
     """Runs stage 1 on a folder."""
 
     def run(source: Path, out: str = "corpus", **options: Any) -> CorpusFolder:
-        return prepare_corpus(
-            [source],
+        request = PrepareRequest(
+            [Source(source)],
             tmp_path / out,
-            modality_name=None,
             options={f"audio.{name}": value for name, value in {"codec_steps": 2, **options}.items()},
-            seed=0,
-            force=False,
-            registry=audio_registry,
-            fit=make_fit(Silent(), seed=0, device=torch.device("cpu")),
-            reporter=Silent(),
         )
+        fit = make_fit(Silent(), seed=0, device=torch.device("cpu"))
+        return prepare_corpus(request, audio_registry, fit, Silent())
 
     return run

@@ -27,7 +27,7 @@ def test_long_recordings_are_cut_into_clips(prepare_audio: Any, audio_registry: 
     source.mkdir()
     for number in range(3):
         soundfile.write(source / f"{number}.flac", sine(440 + 10 * number, 1.0, 8000), 8000)
-    corpus = prepare_audio(source, seconds=0.4)
+    corpus = prepare_audio(source, seconds=0.4, near="off")
     clips = [sample.payload for sample in corpus.samples(audio_registry.payload_format("audio"))]
     assert [len(clip.samples) for clip in clips] == [2667, 2667, 2666] * 3
     assert corpus.manifest["options"]["audio.rate"] == 8000
@@ -41,7 +41,7 @@ def test_clips_of_fixed_length(prepare_audio: Any, audio_registry: Any, tmp_path
     source.mkdir()
     for number, seconds in enumerate((0.2, 0.5, 0.9)):
         soundfile.write(source / f"{number}.wav", sine(440, seconds, 8000), 8000)
-    corpus = prepare_audio(source, fixed=True, seconds=0.51)
+    corpus = prepare_audio(source, fixed=True, seconds=0.51, near="off")
     assert {len(s.payload.samples) for s in corpus.samples(audio_registry.payload_format("audio"))} == {4096}
     assert corpus.codec("audio", audio_registry).facts().length == 64
     assert {len(tokens) for tokens in corpus.layer("payload", corpus.codec_hash("audio"))} == {64}
@@ -55,7 +55,7 @@ def test_the_same_sound_in_another_file_is_a_duplicate(prepare_audio: Any, tmp_p
     soundfile.write(source / "b.flac", levels, 16_000)
     soundfile.write(source / "c.wav", np.stack([levels] * 2, axis=1), 16_000)
     soundfile.write(source / "d.aiff", levels // 2, 16_000)
-    assert prepare_audio(source).manifest["counts"]["rejected"] == {"duplicate": 2}
+    assert prepare_audio(source, near="off").manifest["counts"]["rejected"] == {"duplicate": 2}
 
 
 def test_every_nasty_file_is_used_or_rejected_with_a_reason(

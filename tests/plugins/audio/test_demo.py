@@ -65,7 +65,7 @@ def test_it_prepares_and_bad_files_are_rejected(
 
 
 def test_requests_ask_for_what_there_is(source: Path) -> None:
-    with (source / "metadata.csv").open(encoding="utf-8", newline="") as file:
+    with (source / "captions.csv").open(encoding="utf-8", newline="") as file:
         captions = {row["caption"] for row in csv.DictReader(file)}
     prompts = [request.prompt for request in AudioDemo().requests()]
     assert set(prompts) <= captions

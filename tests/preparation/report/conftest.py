@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import random
 import shutil
 from collections.abc import Callable
 from pathlib import Path
@@ -19,7 +20,43 @@ from weft.storage.corpus import EXAMPLES_FILE, VERDICTS_FILE, CorpusFolder
 from weft.storage.tables import EXAMPLES, VERDICTS, ExampleRow, VerdictRow, write_rows
 
 ATTACK = "<script>alert('x')</script>\"&"
-PLAIN = "The quick brown fox jumps over the lazy dog, again and again, number {}."
+WORDS = [
+    "river",
+    "stone",
+    "window",
+    "letter",
+    "garden",
+    "winter",
+    "paper",
+    "silver",
+    "morning",
+    "engine",
+    "harbor",
+    "candle",
+    "forest",
+    "mirror",
+    "thunder",
+    "bridge",
+    "kitchen",
+    "wagon",
+    "feather",
+    "island",
+    "market",
+    "shadow",
+    "pencil",
+    "valley",
+    "copper",
+    "orchard",
+    "ladder",
+    "whistle",
+    "pillow",
+    "meadow",
+]
+
+
+def prose(seed: int) -> str:
+    """Some words that are like those of no other seed."""
+    return "The brown fox saw the lazy dog: " + " ".join(random.Random(seed).choices(WORDS, k=60)) + "."
 
 
 @pytest.fixture(scope="session")
@@ -29,14 +66,14 @@ def text_corpus(tmp_path_factory: pytest.TempPathFactory) -> Path:
     source = folder / 'so"urce & <b>'
     (source / "deep").mkdir(parents=True)
     for number in range(24):
-        (source / f"text-{number:02d}.txt").write_text(PLAIN.format(number) * 3, encoding="utf-8")
-    (source / "copy.txt").write_text(PLAIN.format(3) * 3, encoding="utf-8")
+        (source / f"text-{number:02d}.txt").write_text(prose(number), encoding="utf-8")
+    (source / "copy.txt").write_text(prose(3), encoding="utf-8")
     (source / "<script>alert(1)<").mkdir()
-    (source / "<script>alert(1)<" / "script>.txt").write_text(f"{ATTACK} {PLAIN}", encoding="utf-8")
+    (source / "<script>alert(1)<" / "script>.txt").write_text(f"{ATTACK} {prose(99)}", encoding="utf-8")
     (source / "quote\"'`|*.txt").write_text("", encoding="utf-8")
     (source / "deep" / "text-00.txt").write_text("Another text of the same name, in another folder.", encoding="utf-8")
     (source / "deep" / "lines.jsonl").write_text(
-        "\n".join(json.dumps({"text": f"line {n} " * 8}) for n in range(30)) + "\n{broken\n", encoding="utf-8"
+        "\n".join(json.dumps({"text": prose(100 + n)}) for n in range(30)) + "\n{broken\n", encoding="utf-8"
     )
     (source / "README.md").write_text("about", encoding="utf-8")
     (source / ".hidden").write_text("hidden", encoding="utf-8")

@@ -281,3 +281,15 @@ def test_a_corpus_whose_codec_cannot_be_loaded_is_shown_without_it(
     text = report(corpus)
     assert "Through the codec and back" not in text
     assert '<p class="failure">The codec' in text
+
+
+def test_a_payload_that_its_plugin_cannot_show_costs_its_card_alone(
+    image_corpus: Path, changed: Any, report: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(*_: Any, **__: Any) -> str:
+        raise ZeroDivisionError("no <b>picture</b>")
+
+    monkeypatch.setattr("weft_image.payload.ImageFormat.html", fail)
+    page = Page(report(changed(image_corpus)))
+    assert page.files() == set()
+    assert page.text.count("It cannot be shown (ZeroDivisionError).") >= 4

@@ -180,25 +180,12 @@ def test_an_element_that_is_nothing_known_is_a_sentence() -> None:
         collect([Pairs([picture(1), (object(), 3)])])
 
 
-def test_a_dataset_that_cannot_travel_is_a_sentence() -> None:
-    with pytest.raises(SourceError, match="cannot be handed to worker processes"):
-        collect([Pairs([picture(1), lambda: None])])
-
-
 def test_a_dataset_travels_once_with_all_its_items() -> None:
     dataset = Pairs([np.full((3, 64, 64), n, np.uint8) for n in range(40)])
     items = list(collect([dataset]).items)
     assert len(pickle.dumps(items)) < 1.2 * len(pickle.dumps(dataset))
     with multiprocessing.get_context("spawn").Pool(1) as pool:
         assert pool.map(read_pixel, items[:3]) == [0, 1, 2]
-
-
-def test_a_heavy_dataset_gets_a_warning(monkeypatch: pytest.MonkeyPatch) -> None:
-    dataset = Pairs([np.zeros((3, 64, 64), np.uint8)] * 2)
-    assert list(collect([dataset]).warnings) == []
-    monkeypatch.setattr("weft.preparation.sources.shared.HEAVY", 10_000)
-    (warning,) = collect([dataset]).warnings
-    assert "the data set Pairs has 0 MiB in memory" in warning
 
 
 def read_pixel(item: Any) -> int:

@@ -49,7 +49,8 @@ class RayEngine(Engine):
             ray.init(include_dashboard=False, log_to_driver=False, logging_level="error", **own)
         # One death is one death: a task that Ray quietly tries again would cost its limit several times over.
         remote = ray.remote(num_cpus=1, max_retries=0)(_examine)
-        shared = ray.put(work)
+        # In a list, so that Ray hands on the reference and each worker unpacks the work once, not with every task.
+        shared = [ray.put(work)]
         # No more than can run at once: a task that waits behind one that hangs would be taken to hang as well.
         most = max(1, int(ray.cluster_resources().get("CPU", 1)))
         waiting: dict[Any, tuple[int, float]] = {}
@@ -80,5 +81,15 @@ class RayEngine(Engine):
         return outcome
 
 
-def _examine(work: Work, number: int, place: int | None) -> Examined:
-    return work.examine(number, place)
+_works: dict[Any, Work] = {}
+"""What this worker of a cluster has unpacked; that of the present preparation alone."""
+
+
+def _examine(shared: list[Any], number: int, place: int | None) -> Examined:
+    (reference,) = shared
+    if reference not in _works:
+        import ray  # type: ignore[import-not-found,import-untyped,unused-ignore]
+
+        _works.clear()
+        _works[reference] = ray.get(reference)
+    return _works[reference].examine(number, place)

@@ -57,8 +57,7 @@ class Clusters:
 
 def find_clusters(verdicts: Verdicts, payloads: Payloads) -> Clusters | None:
     """Those of a corpus; ``None`` where nothing was rejected for being like another sample."""
-    table = verdicts.columns(["item", "sample", "reason", "duplicate_of"])
-    table = table.filter(pc.is_valid(table.column("duplicate_of")))
+    table = verdicts.columns(["item", "sample", "reason", "duplicate_of"], where="duplicate_of")
     if not table.num_rows:
         return None
     counted = pc.value_counts(table.column("duplicate_of").combine_chunks())

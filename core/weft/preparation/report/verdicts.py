@@ -66,9 +66,9 @@ class Verdicts:
         except (OSError, pa.ArrowException) as error:
             raise self._damaged(error) from error
 
-    def columns(self, names: Sequence[str]) -> Any:
-        """Some columns as a whole."""
-        tables = list(self.batches(names))
+    def columns(self, names: Sequence[str], where: str = "") -> Any:
+        """Some columns as a whole; with ``where``, of the rows alone in which that column has a value."""
+        tables = [batch.filter(pc.is_valid(batch.column(where))) if where else batch for batch in self.batches(names)]
         return pa.concat_tables(tables).unify_dictionaries() if tables else VERDICTS.empty_table().select(names)
 
     @cached_property

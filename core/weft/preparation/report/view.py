@@ -12,7 +12,7 @@ import numpy as np
 import pyarrow.compute as pc  # type: ignore[import-untyped]
 
 from weft._version import __version__
-from weft.interfaces.codec import Codec
+from weft.interfaces.codec import CodecFacts
 from weft.pages.gallery import Gallery
 from weft.plugins.loading import FOREIGN_ERRORS, describe_failure
 from weft.plugins.registry import Registry
@@ -36,6 +36,7 @@ from weft.preparation.report.tokens import Captions, Tokens, caption_statistics,
 from weft.preparation.report.verdicts import Verdicts
 from weft.preparation.report.words import FILTER, source_title, stage_order
 from weft.storage.corpus import REPORT_MEDIA, VERDICTS_FILE, CorpusFolder
+from weft.storage.tokens import TokenLayer
 
 KEPT_SHOWN = 4
 MOST_MEDIA_BYTES = 24 << 20
@@ -126,18 +127,19 @@ def view_corpus(corpus: CorpusFolder, folder: Path, registry: Registry) -> View:
     gallery = Gallery(folder / REPORT_MEDIA, corpus.modality, MOST_MEDIA_BYTES)
     payloads = Payloads(corpus, registry.payload_format(corpus.modality), gallery)
     filters = filters_of(corpus, registry)
-    codec, trouble = _codec(corpus, registry)
     layer = corpus.layer("payload", corpus.codec_hash(corpus.modality))
     entry = corpus.manifest["codecs"][corpus.modality]
     figures, constant = _figures(verdicts)
+    kept = _kept(payloads)
+    facts, trips, trouble = _through_codec(corpus, payloads, layer, registry)
     return View(
         title=source_title(corpus.sources),
         modality=corpus.modality,
         counts=corpus.manifest["counts"],
         held_out=corpus.manifest["held_out"],
         funnel=make_funnel(verdicts, stage_order(filters)),
-        kept=_kept(payloads),
-        trips=None if codec is None else round_trips(payloads, codec, layer),
+        kept=kept,
+        trips=trips,
         trouble=trouble,
         clusters=find_clusters(verdicts, payloads),
         reasons=view_reasons(verdicts, payloads),
@@ -146,7 +148,7 @@ def view_corpus(corpus: CorpusFolder, folder: Path, registry: Registry) -> View:
         figures=figures,
         constant=constant,
         captions=caption_statistics(payloads.parts),
-        tokens=token_statistics(corpus.modality, entry, layer, None if codec is None else codec.facts()),
+        tokens=token_statistics(corpus.modality, entry, layer, facts),
         sources=source_views(corpus, verdicts),
         licenses=license_views(corpus, verdicts),
         left_out=left_out(corpus.manifest["counts"]),
@@ -155,12 +157,17 @@ def view_corpus(corpus: CorpusFolder, folder: Path, registry: Registry) -> View:
     )
 
 
-def _codec(corpus: CorpusFolder, registry: Registry) -> tuple[Codec[Any] | None, str]:
-    """The codec of the payloads, or why there is none: the page can do without."""
+def _through_codec(
+    corpus: CorpusFolder, payloads: Payloads, layer: TokenLayer, registry: Registry
+) -> tuple[CodecFacts | None, RoundTrips | None, str]:
+    """Facts of the codec and a few round trips, or why there are none: the corpus is whole without them."""
+    facts = None
     try:
-        return corpus.codec(corpus.modality, registry), ""
+        codec = corpus.codec(corpus.modality, registry)
+        facts = codec.facts()
+        return facts, round_trips(payloads, codec, layer), ""
     except FOREIGN_ERRORS as error:
-        return None, f"The codec {describe_failure(error)}."
+        return facts, None, f"The codec {describe_failure(error)}."
 
 
 def _kept(payloads: Payloads) -> list[Card]:

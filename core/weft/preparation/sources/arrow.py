@@ -17,7 +17,6 @@ from weft.preparation.sources.rows import class_names, holds_bytes
 if TYPE_CHECKING:
     import pyarrow as pa  # type: ignore[import-untyped]
 
-    from weft.preparation.sources.shared import Shared
 
 ROWS_OF_TEXT = 1000
 """Rows that are one item where they hold text: few enough to be read at once, many enough to be worth it."""
@@ -49,32 +48,28 @@ class ArrowFiles(TableView):
         return class_names(json.loads(self.features))
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class HuggingFaceView(TableView):
     """A ``datasets.Dataset`` in memory."""
 
-    shared: Shared
+    dataset: Any
 
     def schema(self) -> pa.Schema:
-        schema: pa.Schema = self._dataset.features.arrow_schema
+        schema: pa.Schema = self.dataset.features.arrow_schema
         return schema
 
     def rows(self) -> int:
-        return len(self._dataset)
+        return len(self.dataset)
 
     def read(self, start: int, count: int, columns: Sequence[str]) -> pa.Table:
-        table: pa.Table = self._dataset.with_format("arrow")[start : start + count]
+        table: pa.Table = self.dataset.with_format("arrow")[start : start + count]
         return table.select(list(columns))
 
     def labels(self) -> Mapping[str, Sequence[str]]:
-        return class_names(self._dataset.features.to_dict())
+        return class_names(self.dataset.features.to_dict())
 
     def outside_files(self) -> bool:
         return True
-
-    @property
-    def _dataset(self) -> Any:
-        return self.shared.value
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,7 +9,6 @@ from weft.interfaces.source import Offer, SourceReader
 from weft.preparation.sources.arrow import HuggingFaceView, table_entries
 from weft.preparation.sources.entries import Entry
 from weft.preparation.sources.locations import describe_location
-from weft.preparation.sources.shared import share
 from weft.preparation.sources.splits import blank_captions
 
 
@@ -24,15 +23,13 @@ class HuggingFaceReader(SourceReader):
         name = describe_location(self.location)
         tables = self.location if isinstance(self.location, dict) else {"": self.location}
         entries: list[Entry] = []
-        warnings: list[str] = []
         for split, dataset in tables.items():
             if not hasattr(dataset, "with_format") or not hasattr(dataset, "__len__"):
                 raise SourceError(
                     f"a {type(dataset).__qualname__} cannot be read from any row; make a Dataset of it, for example "
                     f"with Dataset.from_generator"
                 )
-            shared, heavy = share(dataset.with_format(None))
-            warnings += heavy
-            entries += table_entries(HuggingFaceView(shared), f"{split}/" if split else "", name)
+            view = HuggingFaceView(dataset.with_format(None))
+            entries += table_entries(view, f"{split}/" if split else "", name)
         items = [entry.item() for entry in blank_captions(entries)]
-        return Offer(items, type(self.location).__name__, warnings=warnings)
+        return Offer(items, type(self.location).__name__)

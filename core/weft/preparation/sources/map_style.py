@@ -13,7 +13,6 @@ from weft.interfaces.source import Offer, SourceReader
 from weft.preparation.sources.elements import EXTENSIONS, describe, encode, take_apart
 from weft.preparation.sources.entries import Entry
 from weft.preparation.sources.locations import describe_location
-from weft.preparation.sources.shared import Shared, share
 
 
 class MapStyleReader(SourceReader):
@@ -32,28 +31,27 @@ class MapStyleReader(SourceReader):
 
     def offer(self) -> Offer:
         source = describe_location(self.location)
-        shared, warnings = share(self.location)
         entries: list[Entry] = []
         try:
             for place, (extension, row) in enumerate(_descriptions(self.location)):
-                entries.append(Entry(f"{place:06d}{extension}", ElementFile(shared, place), 0, source, row=row))
+                entries.append(Entry(f"{place:06d}{extension}", ElementFile(self.location, place), 0, source, row=row))
         # It is code of somebody else that reads the elements.
         except Exception as error:
             raise SourceError(
                 f"element {len(entries)} of {source} cannot be read ({error}); mend the data set"
             ) from error
-        return Offer([entry.item() for entry in entries], type(self.location).__name__, warnings=warnings)
+        return Offer([entry.item() for entry in entries], type(self.location).__name__)
 
 
 @dataclass(frozen=True, slots=True)
 class ElementFile:
     """Opens one element, in a format without loss."""
 
-    dataset: Shared
+    dataset: Any
     place: int
 
     def __call__(self) -> BinaryIO:
-        return io.BytesIO(encode(take_apart(self.dataset.value[self.place])))
+        return io.BytesIO(encode(take_apart(self.dataset[self.place])))
 
 
 def _descriptions(dataset: Any) -> Iterator[tuple[str, dict[str, str]]]:
