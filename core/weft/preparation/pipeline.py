@@ -90,7 +90,7 @@ class PrepareRequest:
     processes: int = 1
     engine: EngineName = "local"
     item_seconds: float = ITEM_SECONDS
-    limits: SourceLimits = SourceLimits()
+    limits: SourceLimits = field(default_factory=SourceLimits)
     learned_with: Mapping[str, Any] = field(default_factory=dict)
 
     @property
