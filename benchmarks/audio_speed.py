@@ -1,8 +1,8 @@
 """Reading and cleaning audio through the plugin beside a plain loop of soundfile and torchaudio.
 
 Both decode every file, mix its channels and resample it; the plugin also takes the constant offset out, rounds to 16
-bits, and notes what the corpus says of a clip. Limit: at most 1.00 times the plain loop's CPU time, the least of several
-turns each.
+bits, and notes what the corpus says of a clip. Limit: at most 1.00 times the plain loop's CPU time, the least of
+several turns each.
 
     python benchmarks/audio_speed.py [FOLDER ...] [--turns N]
 """

@@ -85,7 +85,7 @@ def measure(folder: Path, kind: str, copies: int, seed: int) -> tuple[float, flo
                 KINDS[kind](image, chance, source / f"{number:05d}-copy.png")
         options = {"image.codec_steps": 1, "image.near_mirrored": kind == "mirrored"}
         corpus = weft.prepare(source, out=Path(name) / "corpus", options=options)
-        return judge([dict(row) for row in corpus.verdicts()], planted)
+        return judge([dict(row) for row in corpus.folder.verdicts()], planted)
 
 
 def judge(rows: Sequence[dict[str, object]], planted: Sequence[int]) -> tuple[float, float, int]:

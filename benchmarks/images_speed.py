@@ -1,0 +1,90 @@
+"""Reading and cleaning pictures beside a plain torchvision loop: not slower.
+
+    python benchmarks/images_speed.py [FOLDER ...]
+
+Both decode, resize to the same square and end with pixels in [-1, 1]; the preparer also judges and hashes in the second
+figure, which is what a preparation costs before its worker processes.
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+import time
+from collections.abc import Sequence
+from functools import partial
+from pathlib import Path
+
+import torch
+from planted_images import DATA
+from torchvision.io import ImageReadMode, decode_image
+from torchvision.transforms.v2 import functional as transforms
+
+import weft
+from weft_image.codec import normalize, to_tensor
+from weft_image.options import ImageOptions
+from weft_image.payload import ImageFormat
+from weft_image.preparer import ImagePreparer
+
+FOLDERS = [DATA / "fashion_mnist", DATA / "noto_emoji"]
+
+
+def plain(paths: Sequence[Path], size: int, gray: bool) -> None:
+    mode = ImageReadMode.GRAY if gray else ImageReadMode.RGB
+    for path in paths:
+        pixels = transforms.resize(decode_image(str(path), mode), [size], antialias=True)
+        pixels = transforms.center_crop(pixels, [size, size])
+        transforms.normalize(
+            transforms.to_dtype(pixels, torch.float32, scale=True), [0.5] * len(pixels), [0.5] * len(pixels)
+        )
+
+
+def ours(preparer: ImagePreparer, items: Sequence[weft.Item], whole: bool) -> None:
+    filters, stored = preparer.filters(), ImageFormat()
+    for item in items:
+        for sample in preparer.read(item):
+            assert isinstance(sample, weft.Sample)
+            cleaned = preparer.clean(sample)
+            if not whole:
+                normalize(to_tensor(cleaned.payload))
+                continue
+            for each in filters:
+                each.check(sample if each.on == "raw" else cleaned)
+            stored.to_bytes(cleaned.payload)
+            stored.content_hash(cleaned.payload)
+
+
+def seconds(work: partial[None]) -> float:
+    """CPU-seconds, the least of three."""
+    found = []
+    for _ in range(3):
+        start = time.process_time()
+        work()
+        found.append(time.process_time() - start)
+    return min(found)
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("folders", nargs="*", type=Path, metavar="FOLDER", default=FOLDERS)
+    arguments = parser.parse_args()
+    torch.set_num_threads(1)
+    missed = False
+    for folder in arguments.folders:
+        paths = sorted(path for path in folder.rglob("*") if path.suffix.lower() in (".png", ".jpg", ".jpeg"))
+        items = [weft.Item(str(path), partial(path.open, "rb"), path.stat().st_size) for path in paths]
+        preparer = ImagePreparer(ImagePreparer.resolve(ImageOptions(nsfw="off"), items[:512]))
+        size, gray = preparer.options.size or 0, preparer.options.color == "gray"
+        base = seconds(partial(plain, paths, size, gray))
+        read, whole = (seconds(partial(ours, preparer, items, each)) for each in (False, True))
+        missed |= read > base
+        print(
+            f"{folder.name}: {len(paths)} pictures, torchvision {base:.2f} CPU-s; read and cleaned {read:.2f} "
+            f"({base / read:.2f} times as fast, {'OK' if read <= base else 'MISSED'}); "
+            f"judged, stored and hashed {whole:.2f}"
+        )
+    return int(missed)
+
+
+if __name__ == "__main__":
+    sys.exit(main())
