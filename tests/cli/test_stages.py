@@ -54,6 +54,8 @@ RUN = {
 class Recorder:
     """Stands for a stage: remembers what it was called with."""
 
+    path = Path("c")
+
     def __init__(self, result: dict[str, Any]) -> None:
         self.result = result
         self.calls: list[tuple[tuple[Any, ...], dict[str, Any]]] = []
@@ -83,14 +85,24 @@ def test_prepare_hands_on_sources_and_options(stage: Any, tmp_path: Path, capsys
     config = tmp_path / "options.toml"
     config.write_text("[image]\nsize = 64\nflip = true\n")
     command = ["prepare", "a", "b", "--out", "c", "--set", "image.size=32", "--config", str(config), "--seed", "3"]
-    assert run([*command, "--threads", "2", "--force", "--modality", "image", "--json"]) == 0
+    more = ["--append", "--exclude", "d", "--harm", "off", "--filter", "f", "--codec", "e", "--processes", "3"]
+    more += ["--license", "MIT", "--tokens", "64"]
+    assert run([*command, *more, "--threads", "2", "--force", "--modality", "image", "--json"]) == 0
     ((sources,), named) = recorder.calls[0]
-    assert sources == [Path("a"), Path("b")]
+    assert [(source.location, source.license) for source in sources] == [("a", "MIT"), ("b", "MIT")]
     assert named.pop("reporter") is not None
     assert named == {
+        "append": True,
+        "exclude": (Path("d"),),
+        "harm": False,
+        "filters": (Path("f"),),
+        "codec": Path("e"),
+        "processes": 3,
+        "engine": "local",
+        "item_seconds": 300.0,
         "out": Path("c"),
         "modality": "image",
-        "options": {"image.size": "32", "image.flip": True},
+        "options": {"image.size": "32", "image.flip": True, "image.tokens": "64"},
         "seed": 3,
         "threads": 2,
         "device": None,

@@ -39,7 +39,8 @@ class AudioDemo(weft.Demo):
         "longer, now a little out of tune. The model learns to play the note that a caption asks for."
     )
     minutes = 1.0
-    options: Mapping[str, Any] = {"audio.tokens": 62}
+    # Takes of one synthetic note differ by so little that some of them count as copies.
+    options: Mapping[str, Any] = {"audio.tokens": 62, "audio.near": "off"}
 
     def write_source(self, folder: Path, seed: int) -> None:
         random = np.random.default_rng(seed)

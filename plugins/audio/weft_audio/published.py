@@ -158,16 +158,17 @@ class PublishedCodec(LearnedCodec[Waveform, PublishedConfig]):
 
     @torch.inference_mode()
     def mel(self, payload: Waveform) -> Tensor:
-        """Log-magnitudes of a sound in mel bands, ``(frames, bands)``."""
+        """Log-magnitudes of a sound in mel bands, ``(frames, bands)``, silence being added as for encoding."""
         sound = resample(payload, self.config.rate)
         spectrum = Spectrum.for_rate(sound.rate)
-        filled = pad(sound, -(-len(sound.samples) // spectrum.hop) * spectrum.hop)
+        whole = self._frames(sound) * self.config.step
+        filled = pad(sound, -(-whole // spectrum.hop) * spectrum.hop)
         return in_bands(spectrum.analyze(torch.from_numpy(filled.samples)), spectrum.mel_filters(_BANDS))
 
     @torch.inference_mode()
     def _encode_one(self, payload: Waveform) -> weft.Tokens:
         sound = resample(payload, self.config.rate)
-        frames = max(1, -(-len(sound.samples) // self.config.step))
+        frames = self._frames(sound)
         samples = torch.from_numpy(pad(sound, frames * self.config.step).samples)[None, None].to(self.device)
         found = self.model.encode(samples, **self._most_bandwidth).audio_codes  # type: ignore[operator]
         # EnCodec puts its chunks first, of which there is one.
@@ -188,6 +189,9 @@ class PublishedCodec(LearnedCodec[Waveform, PublishedConfig]):
             audio = self.model.decode(audio_codes=codes).audio_values  # type: ignore[operator]
         samples = audio.flatten().float().cpu().numpy()
         return pad(Waveform(samples, self.config.rate), len(rows) * self.config.step).quantized()
+
+    def _frames(self, sound: Waveform) -> int:
+        return max(1, -(-len(sound.samples) // self.config.step))
 
     @property
     def _most_bandwidth(self) -> dict[str, float]:

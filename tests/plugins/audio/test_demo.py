@@ -54,7 +54,7 @@ def test_takes_differ() -> None:
 def test_it_prepares_and_bad_files_are_rejected(
     source: Path, prepare_audio: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    corpus = prepare_audio(source, tokens=62)
+    corpus = prepare_audio(source, tokens=62, near="off")
     counts = corpus.manifest["counts"]
     assert counts["items_rejected"] == {"unreadable": 2}
     assert counts["rejected"] == {"duplicate": 1, "silent": 1, "too-short": 1}

@@ -80,7 +80,7 @@ def _contents(view: View) -> str:
         ("`samples.parquet`", "item, index, side of the split, caption and hash of each, in the same order"),
         ("`verdicts.parquet`", "what became of every item and sample: verdict, stage, reason, figures, license"),
         ("`examples.parquet`", "a few rejected samples of each reason"),
-        ("`tokens/`", "the samples as token ids, in `.npy` files"),
+        ("`tokens/`", "the samples as token ids, in .npy files"),
         ("`codecs/`", "what turns samples into tokens and back"),
         ("`corpus.json`", "counts, options, hashes"),
     ]

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
+from weft.filters import TextScreen
 from weft.interfaces.preparer import Filter
 from weft.plugins.loading import FOREIGN_ERRORS
 from weft.plugins.options import resolve_options
@@ -18,6 +19,8 @@ def filters_of(corpus: CorpusFolder, registry: Registry) -> Sequence[Filter[Any]
     modality = corpus.modality
     try:
         options = resolve_options(registry, modality, corpus.manifest["options"])
-        return [*registry.preparer_class(modality)(options).filters(), *registry.filters(modality)]
+        screened = corpus.manifest.get("screened") or {}
+        screens = [TextScreen(words=bool(screened.get("harm")))] if any(screened.values()) else []
+        return [*screens, *registry.preparer_class(modality)(options).filters(), *registry.filters(modality)]
     except FOREIGN_ERRORS:
         return ()

@@ -94,12 +94,26 @@ def making(corpus: CorpusFolder) -> Making:
     lines = [f"{name} = {_toml(value)}" for name, value in options.items() if value is not None]
     words = ["weft", "prepare", *(source.location for source in corpus.sources), "--out", "CORPUS"]
     words += ["--modality", corpus.modality, "--seed", str(manifest["seed"])]
+    words += _judging(manifest)
     words += ["--config", "options.toml"] if lines else []
     return Making(
         command=shlex.join(words),
         options="\n".join([f"[{corpus.modality}]", *lines]) if lines else "",
         left_to_codec=[name for name, value in options.items() if value is None],
     )
+
+
+def _judging(manifest: Mapping[str, Any]) -> list[str]:
+    """Options of what else was decided by: harm, fitted filters, other corpora, a license for all."""
+    screened = manifest.get("screened") or {}
+    words = [] if screened.get("harm", True) else ["--harm", "off"]
+    words += [word for name in screened.get("filters", ()) for word in ("--filter", name)]
+    words += [word for corpus in manifest.get("excluded", ()) for word in ("--exclude", corpus)]
+    for key in ("license", "origin"):
+        values = {source.get(key) for source in manifest["sources"]}
+        value = values.pop() if len(values) == 1 else None
+        words += [f"--{key}", value] if value else []
+    return words
 
 
 def left_out(counts: Mapping[str, Any]) -> list[str]:
