@@ -4,12 +4,16 @@ from __future__ import annotations
 
 import sys
 import textwrap
+from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from weft.plugins.registry import reset_registry
+from weft.preparation.report.write import write_report
+from weft.storage.corpus import CorpusFolder
 
 
 class FakePlugins:
@@ -39,6 +43,28 @@ class FakePlugins:
         for name in list(sys.modules):
             if name.partition(".")[0] in self._modules:
                 del sys.modules[name]
+
+
+@pytest.fixture(autouse=True)
+def _nothing_is_lost(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Of every corpus that a test makes: items = read + rejected and samples = kept + rejected, in the manifest and in
+    the verdicts, and every rejection has a reason."""
+
+    def checked(corpus: CorpusFolder, *rest: Any) -> None:
+        counts, rows = corpus.manifest["counts"], corpus.verdicts()
+        items = Counter(row["verdict"] for row in rows if row["sample"] is None)
+        samples = Counter(row["verdict"] for row in rows if row["sample"] is not None)
+        assert counts["items"] == items.total() == items["read"] + items["rejected"]
+        assert counts["samples"] == samples.total() == samples["kept"] + samples["rejected"]
+        assert (counts["items_read"], counts["kept"]) == (items["read"], samples["kept"])
+        assert (sum(counts["items_rejected"].values()), sum(counts["rejected"].values())) == (
+            items["rejected"], samples["rejected"],
+        )  # fmt: skip
+        assert all(row["reason"] for row in rows if row["verdict"] == "rejected")
+        assert len(set((row["item"], row["sample"]) for row in rows)) == len(rows)
+        write_report(corpus, *rest)
+
+    monkeypatch.setattr("weft.preparation.pipeline.write_report", checked)
 
 
 @pytest.fixture

@@ -86,11 +86,12 @@ def test_prepare_hands_on_sources_and_options(stage: Any, tmp_path: Path, capsys
     config.write_text("[image]\nsize = 64\nflip = true\n")
     command = ["prepare", "a", "b", "--out", "c", "--set", "image.size=32", "--config", str(config), "--seed", "3"]
     more = ["--append", "--exclude", "d", "--harm", "off", "--filter", "f", "--codec", "e", "--processes", "3"]
-    more += ["--license", "MIT", "--tokens", "64"]
+    more += ["--license", "MIT", "--tokens", "64", "--limit", "ratio=50"]
     assert run([*command, *more, "--threads", "2", "--force", "--modality", "image", "--json"]) == 0
     ((sources,), named) = recorder.calls[0]
     assert [(source.location, source.license) for source in sources] == [("a", "MIT"), ("b", "MIT")]
     assert named.pop("reporter") is not None
+    assert named.pop("limits") == weft.SourceLimits(ratio=50)
     assert named == {
         "append": True,
         "exclude": (Path("d"),),
@@ -169,7 +170,7 @@ def test_inspect_shows_a_corpus_to_people(stage: Any, capsys: pytest.CaptureFixt
         "  split     11 107 parts of samples to train on, 1 235 to validate with (held out: items)",
         "  tokens    98 765",
         "  codec     image-fsq of image: 1 000 ids, learned in 5 steps, psnr_db 24.05",
-        "  options   image.min_size=32 image.flip=true image.codec_steps=auto",
+        "  options   image.min_size=32 image.flip=true",
         "  left out  1 hidden, README, LICENSE or system file or folder; 2 rows of tables that name a file that is not",
         "              there",
         "  hash      ab12",

@@ -229,7 +229,9 @@ def test_options_are_checked(prepare: Any, write: Any, reporter: Any) -> None:
     with pytest.raises(OptionError, match=r"melody\.lnogest"):
         prepare(source, options={"melody.lnogest": "3"})
     corpus = prepare(source, options={"melody.longest": "2"})
-    assert corpus.manifest["options"] == {"melody.longest": 2, "melody.shortest": 2}
+    assert corpus.manifest["options"] == {
+        "melody.longest": 2, "melody.shortest": 2, "melody.near": False, "melody.shared": False,
+    }  # fmt: skip
     assert not [note for note in reporter.notes if "from the data" in note]
 
 

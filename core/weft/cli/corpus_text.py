@@ -8,6 +8,9 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from weft.errors import PluginError
+from weft.plugins.options import describe
+from weft.plugins.registry import get_registry
 from weft.preparation.report.provenance import left_out
 from weft.storage.corpus import REPORT
 
@@ -53,8 +56,9 @@ def _rows(summary: Mapping[str, Any]) -> Iterator[tuple[str, Sequence[str]]]:
     yield "split", [f"{split} (held out: {summary['held_out']})"]
     yield "tokens", [_n(summary["tokens"])]
     yield "codec", [_codec(name, entry) for name, entry in summary["codecs"].items()]
-    if summary["options"]:
-        yield "options", [" ".join(f"{name}={_option(value)}" for name, value in summary["options"].items())]
+    options = _unusual(summary["modalities"][0], summary["options"])
+    if options:
+        yield "options", [" ".join(f"{name}={_option(value)}" for name, value in options.items())]
     extra = left_out({"auxiliary": summary["auxiliary"], "table_rows": summary["table_rows"]})
     if extra:
         yield "left out", ["; ".join(extra).replace("\u202f", " ")]
@@ -99,6 +103,16 @@ def _codec(modality: str, entry: Mapping[str, Any]) -> str:
     quality = "".join(f", {name} {value:.4g}" for name, value in entry["quality"].items())
     learned = f", learned in {_n(entry['steps'], 'step')}" if entry.get("steps") else ""
     return f"{entry['name']} of {modality}: {_n(entry['vocab_size'], 'id')}{learned}{quality}"
+
+
+def _unusual(modality: str, options: Mapping[str, Any]) -> Mapping[str, Any]:
+    """Options that are not what they are by default; all where the plugin that knows is not there."""
+    try:
+        rows = describe(get_registry().options_class(modality))
+    except PluginError:
+        return options
+    usual = {f"{modality}.{row.name}": row.default for row in rows}
+    return {name: value for name, value in options.items() if usual.get(name) != _option(value)}
 
 
 def _option(value: Any) -> str:

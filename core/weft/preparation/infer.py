@@ -15,9 +15,12 @@ from weft.plugins.registry import Registry
 from weft.preparation.collect import collect
 from weft.preparation.sources.entries import Refusal
 
+TABLE_EXTENSIONS = frozenset({".csv", ".tsv", ".jsonl", ".parquet"})
+
 
 def infer_modality(items: Sequence[Item], registry: Registry) -> str:
-    """The one modality whose extensions the items have; items of unknown extensions have no say.
+    """The one modality whose extensions the items have; items of unknown extensions have no say, and tables none beside
+    other items: one that describes nothing may lie in any folder.
 
     Raises:
         SourceError: There are several, or none.
@@ -25,10 +28,11 @@ def infer_modality(items: Sequence[Item], registry: Registry) -> str:
     known = [item for item in items if not isinstance(item.open, Refusal) and _modalities_of(item, registry)]
     if not known:
         raise SourceError(_explain_none(items, registry))
-    candidates = set.intersection(*(_modalities_of(item, registry) for item in known))
+    telling = [item for item in known if item.suffix not in TABLE_EXTENSIONS] or known
+    candidates = set.intersection(*(_modalities_of(item, registry) for item in telling))
     if len(candidates) == 1:
         return candidates.pop()
-    raise SourceError(_explain_several(known, registry))
+    raise SourceError(_explain_several(telling, registry))
 
 
 def modality_of(sources: Sequence[Source | str | Path | Any], registry: Registry) -> str:

@@ -36,11 +36,12 @@ class ImageDemo(weft.Demo):
     title = "Images"
     about = (
         f"{_COUNT:,} drawings of eight figures in six colors on four grounds, made on the spot and captioned in a "
-        f"metadata.csv. The model learns to draw what a caption asks for; the last {len(UNSEEN)} prompts are "
+        f"captions.csv. The model learns to draw what a caption asks for; the last {len(UNSEEN)} prompts are "
         "combinations that are in none of the drawings."
     )
     minutes = 1.5
-    options = {"image.size": _SIZE, "image.grid": _GRID}  # noqa: RUF012
+    # Drawings of one caption differ by place and size alone; seeing them all is the point.
+    options = {"image.size": _SIZE, "image.grid": _GRID, "image.near": "off"}  # noqa: RUF012
 
     def write_source(self, folder: Path, seed: int) -> None:
         chance = random.Random(seed)
@@ -48,7 +49,7 @@ class ImageDemo(weft.Demo):
         drawings = [drawing for start in range(0, _COUNT, len(seen)) for drawing in chance.sample(seen, len(seen))]
         pictures = folder / "drawings"
         pictures.mkdir()
-        with (folder / "metadata.csv").open("w", encoding="utf-8", newline="") as file:
+        with (folder / "captions.csv").open("w", encoding="utf-8", newline="") as file:
             table = csv.writer(file)
             table.writerow(["file_name", "caption"])
             for number, drawing in enumerate(drawings[:_COUNT]):

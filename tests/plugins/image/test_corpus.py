@@ -57,7 +57,7 @@ def test_equal_sources_options_and_seed_give_equal_corpora(prepare_images: Any, 
 @pytest.mark.slow
 def test_from_captioned_files_to_the_pictures_that_were_asked_for(disks: Path, tmp_path: Path) -> None:
     """A small model on an easy task: black on yellow for one caption, red on white for the other."""
-    options = {"image.size": 16, "image.grid": 4, "image.codes": 240, "image.codec_steps": 120}
+    options = {"image.size": 16, "image.grid": 4, "image.codes": 240, "image.codec_steps": 120, "image.near": "off"}
     corpus = weft.prepare(disks, out=tmp_path / "corpus", options=options)
     run = weft.train(corpus, out=tmp_path / "run", steps=60, batch_size=16, seed=0)
     for prompt, middle in (("red disk", (255, 0, 0)), ("hole", (0, 0, 0))):

@@ -43,7 +43,7 @@ def test_equal_seeds_give_equal_files(write: Any) -> None:
 
 def test_every_drawing_has_its_caption_and_some_combinations_are_left_out(write: Any) -> None:
     folder = write("a", 0)
-    with (folder / "metadata.csv").open(encoding="utf-8", newline="") as file:
+    with (folder / "captions.csv").open(encoding="utf-8", newline="") as file:
         rows = list(csv.DictReader(file))
     names = {path.relative_to(folder).as_posix() for path in (folder / "drawings").iterdir()}
     assert {row["file_name"] for row in rows} == names
