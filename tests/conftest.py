@@ -61,7 +61,7 @@ def _nothing_is_lost(monkeypatch: pytest.MonkeyPatch) -> None:
             items["rejected"], samples["rejected"],
         )  # fmt: skip
         assert all(row["reason"] for row in rows if row["verdict"] == "rejected")
-        assert len(set((row["item"], row["sample"]) for row in rows)) == len(rows)
+        assert len({(row["item"], row["sample"]) for row in rows}) == len(rows)
         write_report(corpus, *rest)
 
     monkeypatch.setattr("weft.preparation.pipeline.write_report", checked)

@@ -5,7 +5,6 @@ What a block holds depends on the items alone, and what becomes of a sample on n
 
 from __future__ import annotations
 
-import dataclasses
 import shutil
 from collections import Counter
 from collections.abc import Iterator, Sequence
@@ -102,8 +101,7 @@ class BlockStore:
         partial.mkdir()
         write_rows(partial / "verdicts.parquet", examined.verdicts, VERDICTS)
         write_rows(partial / "examples.parquet", examined.examples, EXAMPLES)
-        kept = [dataclasses.asdict(sample) for sample in examined.kept]
-        pq.write_table(pa.Table.from_pylist(kept, schema=_KEPT), partial / "kept.parquet")
+        write_rows(partial / "kept.parquet", examined.kept, _KEPT)
         with PayloadWriter(partial / "payloads") as writer:
             for payload in examined.payloads:
                 writer.append(payload)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from itertools import islice
@@ -137,15 +136,16 @@ EXAMPLES = pa.schema(
 )
 
 
-Row = PartRow | VerdictRow | ExampleRow
-
-
-def write_rows(path: Path, rows: Iterable[Row], schema: pa.Schema) -> None:
-    """Write a table, some thousand rows at a time; not atomic by itself."""
+def write_rows(path: Path, rows: Iterable[object], schema: pa.Schema) -> None:
+    """Write objects as rows of a table, whose columns are attributes of theirs, some thousand at a time; not atomic by
+    itself."""
     waiting = iter(rows)
     with pq.ParquetWriter(path, schema, compression="zstd") as writer:
-        while values := [_plain(row) for row in islice(waiting, GROUP_ROWS)]:
-            writer.write_table(pa.Table.from_pylist(values, schema=schema))
+        while batch := list(islice(waiting, GROUP_ROWS)):
+            columns = [
+                pa.array([getattr(row, name) for row in batch], schema.field(name).type) for name in schema.names
+            ]
+            writer.write_table(pa.Table.from_arrays(columns, schema=schema))
 
 
 def read_table(path: Path, schema: pa.Schema) -> pa.Table:
@@ -169,7 +169,3 @@ def read_table(path: Path, schema: pa.Schema) -> pa.Table:
 def verdict_row(values: Mapping[str, Any]) -> VerdictRow:
     """A verdict from a row of its table."""
     return VerdictRow(**{**values, "changes": list(values["changes"] or ()), "figures": dict(values["figures"] or ())})
-
-
-def _plain(row: Row) -> dict[str, Any]:
-    return {each.name: getattr(row, each.name) for each in dataclasses.fields(row)}
