@@ -18,8 +18,6 @@ from weft.preparation.examine import Judges, KeptSample, RejectedError
 from weft.storage.payloads import PayloadStore, PayloadWriter
 from weft.storage.signatures import SignatureTable
 
-SIGNED_AT_ONCE = 256
-
 
 @dataclass(frozen=True, slots=True)
 class Rejected:
@@ -139,7 +137,6 @@ def _revised(
     try:
         sample = judges.filtered(Sample(payload, kept.prompt), "clean")
         data, digest = judges.stored(sample)
-        signature, _ = judges.signed(sample)
     except RejectedError as end:
         detail = f"without what many samples share: {end.reason.detail or end.reason.code}"
         decisions.rejected[number] = Rejected(end.stage, replace(end.reason, detail=detail))
@@ -147,7 +144,8 @@ def _revised(
     length = len(payload.encode("utf-8")) if isinstance(payload, str) else 0
     decisions.kept[number] = replace(kept, sha256=digest, text_bytes=length)
     decisions.changes[number] = Reason("boilerplate", "parts that many samples share are left out")
-    return data, None if signature is None else SignatureTable.from_signatures([signature])
+    signatures = judges.signed([sample.payload])
+    return data, SignatureTable.from_signatures(signatures) if signatures else None
 
 
 class _Replaced(Sequence[bytes]):

@@ -23,6 +23,9 @@ from weft.storage.tables import ExampleRow, VerdictRow
 DETAIL_LENGTH = 300
 """Characters that are kept of a decoder's message."""
 
+SIGNED_AT_ONCE = 64
+"""Payloads that are signed together."""
+
 EXAMPLES = 6
 """Rejected samples of each reason that are kept to be shown."""
 
@@ -178,19 +181,37 @@ class Judges:
         except Exception as error:
             raise RejectedError("store", Reason("unreadable", describe_error(error)), sample) from error
 
-    def signed(self, sample: Sample[Any]) -> tuple[Signature | None, float]:
-        """Signature and rank of a cleaned sample.
+    def signed(self, payloads: Sequence[Any]) -> list[Signature]:
+        """A signature for each cleaned payload; none at all where near-duplicates are not looked for.
 
         Raises:
-            RejectedError: It has none.
+            PluginError: The plugin cannot sign them.
         """
         if self.near is None:
-            return None, 0.0
+            return []
         try:
-            (signature,) = self.near.sign([sample.payload])
-            return signature, float(self.near.rank(sample))
+            signatures = self.near.sign(payloads)
         except (OptionError, PluginError):
             raise
+        except Exception as error:
+            raise PluginError(
+                f"the plugin of {self.modality} cannot sign what it cleaned ({describe_error(error)}); report it to "
+                f"its author, and turn near-duplicates off"
+            ) from error
+        if len(signatures) != len(payloads):
+            raise PluginError(f"the plugin of {self.modality} gives another number of signatures; report it")
+        return signatures
+
+    def rank(self, sample: Sample[Any]) -> float:
+        """How good a cleaned sample is among its duplicates.
+
+        Raises:
+            RejectedError: The plugin cannot tell.
+        """
+        if self.near is None:
+            return 0.0
+        try:
+            return float(self.near.rank(sample))
         except Exception as error:
             raise RejectedError("deduplicate", Reason("unreadable", describe_error(error)), sample) from error
 
@@ -218,7 +239,8 @@ class Examiner:
         self._examined, self._shown, self._payloads = Examined(), Counter(), []
         for item in items:
             self._examine(item)
-        return self._with_parts(self._examined)
+        self._sign()
+        return self._examined
 
     def _examine(self, item: Item) -> None:
         rows = self._examined.verdicts
@@ -259,7 +281,7 @@ class Examiner:
 
     def _keep(self, item: Item, index: int, sample: Sample[Any], changes: Sequence[Reason]) -> None:
         data, digest = self._judges.stored(sample)
-        signature, rank = self._judges.signed(sample)
+        rank = self._judges.rank(sample)
         length = len(sample.payload.encode("utf-8")) if isinstance(sample.payload, str) else 0
         kept = KeptSample(item.name, index, sample.prompt, digest, item.source, rank, length)
         row = sample_row(item, index, "kept", "kept", None, sample.figures, changes)
@@ -267,15 +289,16 @@ class Examiner:
         self._examined.verdicts.append(row)
         self._examined.kept.append(kept)
         self._examined.payloads.append(data)
-        if signature is not None:
-            self._examined.signatures.append(signature)
-        if self._judges.boilerplate is not None:
-            self._payloads.append(sample.payload)
+        self._payloads.append(sample.payload)
+        if len(self._payloads) >= SIGNED_AT_ONCE:
+            self._sign()
 
-    def _with_parts(self, examined: Examined) -> Examined:
+    def _sign(self) -> None:
+        """Signatures and parts of the payloads that wait for them."""
+        self._examined.signatures += self._judges.signed(self._payloads)
         if self._judges.boilerplate is not None:
-            examined.parts = [np.unique(self._judges.boilerplate.parts(payload)) for payload in self._payloads]
-        return examined
+            self._examined.parts += [np.unique(self._judges.boilerplate.parts(each)) for each in self._payloads]
+        self._payloads = []
 
     def _show(self, item: Item, index: int, end: RejectedError) -> None:
         """Remember a rejected sample as an example, where it has a form that can be stored."""
