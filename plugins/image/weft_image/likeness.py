@@ -33,8 +33,13 @@ _PATCH = 5
 _SCALES = (0.85, 1.18)
 _FAR = 0.12
 """Longest shift, as a share of the side."""
-_GAINS = (0.65, 1.55)
-_WHITE_SLACK = 2.0
+_GAINS, _OFFSET = (0.7, 1.43), 0.2
+"""How much brighter, and by how much, a copy may be."""
+_SAME_GAIN = 0.02
+_PALE = 0.9
+"""What is as white as this may hold some paper."""
+_ENOUGH = 16
+"""Fewest levels that tell how bright something is."""
 _MUCH_WHITE = 0.05
 _WORTH_REFINING, _WORTH_TURNING = 8.0, 6.0
 """How many times what is allowed may be left over for a closer look to be worth it."""
@@ -119,8 +124,7 @@ def _left_at_best(moved: Floats, fixed: Floats, limit: Tolerance) -> float:
 
 
 def difference(first_CHW: Floats, second_CHW: Floats, placement: _Placement) -> Difference:
-    left, shown, slack = _left_over(first_CHW, second_CHW, placement, _FINE)
-    left = left / slack
+    left, shown = _left_over(first_CHW, second_CHW, placement, _FINE)
     squares = np.square(left).mean(0)
     variance = float(shown.var(axis=(1, 2)).mean())
     smooth_y, smooth_x = (_blur(length, _DETAIL) for length in squares.shape)
@@ -182,55 +186,73 @@ def _laid_over(moved: Floats, fixed: Floats, start: _Placement, blur: float, ste
     return placement
 
 
-def _left_over(
-    moved_CHW: Floats, fixed_CHW: Floats, placement: _Placement, blur: float
-) -> tuple[Floats, Floats, float]:
-    """What ``fixed`` shows beyond ``moved`` laid over it and made as bright, and what it shows, where both are; and how
-    many times more than usual may be left over, since white hides how much brighter a picture was made."""
+def _left_over(moved_CHW: Floats, fixed_CHW: Floats, placement: _Placement, blur: float) -> tuple[Floats, Floats]:
+    """What ``fixed`` shows beyond ``moved`` laid over it and made as bright, and what it shows, where both are."""
     side = moved_CHW.shape[-1]
     rows, inside_y = _resampling(side, *placement.y)
     columns, inside_x = _resampling(side, *placement.x)
     smooth_y, smooth_x = _blur(int(inside_y.sum()), blur), _blur(int(inside_x.sum()), blur)
     warped = rows[inside_y] @ moved_CHW @ columns[inside_x].T
-    shown = smooth_y @ fixed_CHW[:, inside_y][:, :, inside_x] @ smooth_x.T
-    soft = smooth_y @ warped @ smooth_x.T
-    paper = (soft > _WHITE) & (shown > _WHITE)
-    gain, offset = _brightness(soft, shown, ~paper)
-    for _ in range(2):
-        expected = gain * soft + offset
-        clipped = ((expected > _WHITE) & (shown > _WHITE)) | ((expected < _BLACK) & (shown < _BLACK))
-        gain, offset = _brightness(soft, shown, ~paper & ~clipped)
-    expected = smooth_y @ np.clip(gain * warped + offset, 0, 1) @ smooth_x.T
-    left = np.where(paper, 0, shown - expected)
-    slack = 1 + _WHITE_SLACK * abs(gain - 1) * float((shown > _WHITE).mean() > _MUCH_WHITE)
-    return _without_seams(left, soft, shown, paper, gain), shown, slack
+    fixed = fixed_CHW[:, inside_y][:, :, inside_x]
+    soft, shown = smooth_y @ warped @ smooth_x.T, smooth_y @ fixed @ smooth_x.T
+    white = np.minimum(soft, shown).min(0)
+    paper = white > _WHITE
+    drawn = ~paper
+    on_paper = float(paper.mean()) > _MUCH_WHITE
+    if on_paper:
+        seam = drawn & _grown(np.minimum(warped, fixed).min(0) > _PALE)
+        drawn = drawn & ~seam if int((drawn & ~seam).sum()) >= _ENOUGH else drawn
+    gain, offset = _brightness(soft[:, drawn], shown[:, drawn], not on_paper)
+    left = shown - smooth_y @ np.clip(gain * warped + offset, 0, 1) @ smooth_x.T
+    if on_paper and abs(1 - gain) > _SAME_GAIN:
+        # A pixel of both drawing and paper is made brighter by its share of the drawing alone.
+        left -= (1 - gain) * seam * np.clip(left.mean(0) / (1 - gain), 0, white)
+    return np.where(paper, 0, left), shown
 
 
-def _without_seams(left: Floats, soft: Floats, shown: Floats, paper: npt.NDArray[np.bool_], gain: float) -> Floats:
-    """What is left over but for the seams of drawings on white.
+def _brightness(moved: Floats, fixed: Floats, both: bool) -> tuple[float, float]:
+    """Factor and offset, the same for all channels, that bring the one closest to the other.
 
-    Where a drawing with a transparent ground was made brighter, the ground stayed white; pixels on the seam are of
-    both, and are off by what the change would have made of their share of white.
+    Args:
+        moved: Any number of levels from 0 to 1.
+        fixed: Theirs in the other picture.
+        both: Fit both; else the one of them that leaves less.
     """
-    if abs(gain - 1) < 0.03 or not paper.any():
-        return left
-    near = _box_means(np.pad(paper.all(0).astype(np.float32), 2)) > 0
-    room = np.abs(1 - gain) * np.minimum(soft, shown) * near
-    signed = left if gain < 1 else -left
-    kept = np.where(signed > 0, np.maximum(0, signed - room), signed)
-    return kept if gain < 1 else -kept
+    x, y = moved.ravel(), fixed.ravel()
+    fits = [_factor_and_offset] if both else [_factor, _offset]
+    found = []
+    for fit in fits:
+        gain, offset = fit(x, y)
+        expected = gain * x + offset
+        kept = ~(((expected > _WHITE) & (y > _WHITE)) | ((expected < _BLACK) & (y < _BLACK)))
+        if not kept.all():
+            gain, offset = fit(x[kept], y[kept])
+        left = float(np.square(np.clip(gain * x + offset, 0, 1) - y).sum())
+        found.append((left, gain, offset))
+    return min(found)[1:]
 
 
-def _brightness(moved: Floats, fixed: Floats, counted: npt.NDArray[np.bool_]) -> tuple[float, float]:
-    """Factor and offset, the same for all channels, that bring the one closest to the other."""
-    x, y = moved[counted], fixed[counted]
-    if x.size < 16:
+def _factor_and_offset(x: Floats, y: Floats) -> tuple[float, float]:
+    if x.size < _ENOUGH:
         return 1.0, 0.0
     middle_x, middle_y = float(x.mean()), float(y.mean())
     spread = float(np.square(x - middle_x).mean())
     factor = float(((x - middle_x) * (y - middle_y)).mean()) / spread if spread > 1e-5 else 1.0
     factor = min(max(factor, _GAINS[0]), _GAINS[1])
-    return factor, middle_y - factor * middle_x
+    return factor, min(max(middle_y - factor * middle_x, -_OFFSET), _OFFSET)
+
+
+def _factor(x: Floats, y: Floats) -> tuple[float, float]:
+    return min(max(float(x @ y) / (float(x @ x) + 1e-6), _GAINS[0]), _GAINS[1]) if x.size >= _ENOUGH else 1.0, 0.0
+
+
+def _offset(x: Floats, y: Floats) -> tuple[float, float]:
+    return 1.0, min(max(float((y - x).mean()), -_OFFSET), _OFFSET) if x.size >= _ENOUGH else 0.0
+
+
+def _grown(places: npt.NDArray[np.bool_]) -> npt.NDArray[np.bool_]:
+    """Everything within reach of the blur."""
+    return _box_means(np.pad(places.astype(np.float32), _PATCH // 2)) > 0
 
 
 def _resampling(side: int, scale: float, shift: float) -> tuple[Floats, npt.NDArray[np.bool_]]:
