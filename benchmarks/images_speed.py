@@ -2,8 +2,9 @@
 
     python benchmarks/images_speed.py [FOLDER ...]
 
-Both decode, resize to the same square and end with pixels in [-1, 1]; the preparer also judges and hashes in the second
-figure, which is what a preparation costs before its worker processes.
+Both decode a file, turn it upright, put what is transparent on white, resize to the same square with antialiasing and
+end with a tensor in [-1, 1] a picture. The second figure of the preparer is what a worker process does with a picture
+before near-duplicates: it reads, cleans, judges, stores and hashes, and needs no tensor.
 """
 
 from __future__ import annotations
@@ -17,7 +18,7 @@ from pathlib import Path
 
 import torch
 from planted_images import DATA
-from torchvision.io import ImageReadMode, decode_image
+from torchvision.io import decode_image
 from torchvision.transforms.v2 import functional as transforms
 
 import weft
@@ -30,13 +31,21 @@ FOLDERS = [DATA / "fashion_mnist", DATA / "noto_emoji"]
 
 
 def plain(paths: Sequence[Path], size: int, gray: bool) -> None:
-    mode = ImageReadMode.GRAY if gray else ImageReadMode.RGB
     for path in paths:
-        pixels = transforms.resize(decode_image(str(path), mode), [size], antialias=True)
-        pixels = transforms.center_crop(pixels, [size, size])
-        transforms.normalize(
-            transforms.to_dtype(pixels, torch.float32, scale=True), [0.5] * len(pixels), [0.5] * len(pixels)
-        )
+        pixels = on_white(decode_image(str(path), apply_exif_orientation=True))
+        if len(pixels) != (1 if gray else 3):
+            pixels = transforms.rgb_to_grayscale(pixels) if gray else pixels.expand(3, -1, -1)
+        pixels = transforms.center_crop(transforms.resize(pixels, [size], antialias=True), [size, size])
+        half = [0.5] * len(pixels)
+        transforms.normalize(transforms.to_dtype(pixels, torch.float32, scale=True), half, half)
+
+
+def on_white(pixels: torch.Tensor) -> torch.Tensor:
+    """What is decoded, uint8 ``(C, H, W)``, without its channel of opacity, which is there if ``C`` is even."""
+    if len(pixels) % 2:
+        return pixels
+    opacity = pixels[-1:] / 255
+    return (pixels[:-1] * opacity + 255 * (1 - opacity)).round().to(torch.uint8)
 
 
 def ours(preparer: ImagePreparer, items: Sequence[weft.Item], whole: bool) -> None:
