@@ -30,6 +30,10 @@ _DETAIL = 2.5
 """What a blur of this standard deviation takes away is fine detail."""
 _PATCH = 5
 """Pixels a side of the smallest place that is judged by itself."""
+_AREA = 9
+"""Pixels a side of the smallest place whose detail is judged by itself: a plain cloth against a patterned one."""
+_NO_DETAIL = 1e-3
+"""Mean square that is no detail but noise."""
 _SCALES = (0.85, 1.18)
 _FAR = 0.12
 """Longest shift, as a share of the side."""
@@ -41,8 +45,11 @@ _PALE = 0.9
 _ENOUGH = 16
 """Fewest levels that tell how bright something is."""
 _MUCH_WHITE = 0.05
-_WORTH_REFINING, _WORTH_TURNING = 8.0, 6.0
-"""How many times what is allowed may be left over for a closer look to be worth it."""
+_WORTH_TURNING, _WORTH_TURNING_ON_WHITE = 3.0, 10.0
+"""How many times what is allowed may be left over for the other direction to be tried; white hides where things end and
+how bright they were, so more depends on the direction."""
+_NARROWER = 1.02
+"""From this growth in area on, the one that is moved shows less: borders that it lacks mislead the search."""
 _LUMA = np.array([0.299, 0.587, 0.114], dtype=np.float32)
 
 
@@ -53,7 +60,7 @@ class Tolerance:
     Attributes:
         whole: Mean square, as a share of the variance of the picture.
         place: Mean square in the worst place, in squares of the range from black to white.
-        detail: Mean square of fine detail, as a share of its own.
+        detail: Mean square of fine detail in the worst area, as a share of its own.
     """
 
     whole: float
@@ -61,8 +68,8 @@ class Tolerance:
     detail: float
 
 
-STRICT = Tolerance(0.03, 0.001, 0.015)
-NORMAL = Tolerance(0.06, 0.002, 0.03)
+STRICT = Tolerance(0.03, 0.0008, 0.04)
+NORMAL = Tolerance(0.06, 0.0016, 0.08)
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,36 +111,44 @@ def same_picture(a: Image.Image, b: Image.Image, limit: Tolerance = NORMAL) -> b
     # Making the darker brighter comes first: the other way cannot bring back what was cut off at white.
     if (first.mean(), first.tobytes()) > (second.mean(), second.tobytes()):
         first, second = second, first
-    nearness = _left_at_best(first, second, limit)
-    if 1 < nearness <= _WORTH_TURNING:
-        nearness = _left_at_best(second, first, limit)
+    start = _roughly_over(first, second)
+    if start.y[0] * start.x[0] > _NARROWER:
+        first, second = second, first
+        start = _roughly_over(first, second)
+    nearness = _left_at_best(first, second, start, limit)
+    if 1 < nearness <= (_WORTH_TURNING_ON_WHITE if _much_white(first) or _much_white(second) else _WORTH_TURNING):
+        nearness = _left_at_best(second, first, _roughly_over(second, first), limit)
     return nearness <= 1
 
 
-def _left_at_best(moved: Floats, fixed: Floats, limit: Tolerance) -> float:
+def _much_white(pixels_CHW: Floats) -> bool:
+    return float((pixels_CHW > _WHITE).mean()) > _MUCH_WHITE
+
+
+def _roughly_over(moved: Floats, fixed: Floats) -> _Placement:
+    return _laid_over(_gray(moved), _gray(fixed), _Placement(), _COARSE, 2)
+
+
+def _left_at_best(moved: Floats, fixed: Floats, start: _Placement, limit: Tolerance) -> float:
     """What is left over of one picture where the other is laid over it, as a multiple of what may be."""
     gray, other = _gray(moved), _gray(fixed)
-    coarse = _laid_over(gray, other, _Placement(), _COARSE, 4)
-    best = difference(moved, fixed, coarse).beyond(limit)
-    if best > 1 and float((other > _WHITE).mean()) > _MUCH_WHITE:
-        # White hides where things end, and may have led the search astray.
+    best = difference(moved, fixed, _laid_over(gray, other, start, _FINE, 5)).beyond(limit)
+    if best > 1 and _much_white(fixed):
+        # The search may have been led astray.
         best = min(best, difference(moved, fixed, _Placement()).beyond(limit))
-    if 1 < best <= _WORTH_REFINING:
-        best = min(best, difference(moved, fixed, _laid_over(gray, other, coarse, _FINE, 6)).beyond(limit))
     return best
 
 
 def difference(first_CHW: Floats, second_CHW: Floats, placement: _Placement) -> Difference:
     left, shown = _left_over(first_CHW, second_CHW, placement, _FINE)
+    smooth_y, smooth_x = (_blur(length, _DETAIL) for length in left.shape[1:])
     squares = np.square(left).mean(0)
-    variance = float(shown.var(axis=(1, 2)).mean())
-    smooth_y, smooth_x = (_blur(length, _DETAIL) for length in squares.shape)
-    detail_left = left - smooth_y @ left @ smooth_x.T
-    detail_shown = shown - smooth_y @ shown @ smooth_x.T
+    detail_left = np.square(left - smooth_y @ left @ smooth_x.T).mean(0)
+    detail_shown = np.square(shown - smooth_y @ shown @ smooth_x.T).mean(0)
     return Difference(
-        whole=float(squares.mean()) / (variance + 1e-4),
-        place=float(_box_means(squares).max()),
-        detail=float(np.square(detail_left).mean() / (np.square(detail_shown).mean() + 1e-4)),
+        whole=float(squares.mean()) / (float(shown.var(axis=(1, 2)).mean()) + 1e-4),
+        place=float(_box_means(squares, _PATCH).max()),
+        detail=float((_box_means(detail_left, _AREA) / (_box_means(detail_shown, _AREA) + _NO_DETAIL)).max()),
     )
 
 
@@ -252,7 +267,7 @@ def _offset(x: Floats, y: Floats) -> tuple[float, float]:
 
 def _grown(places: npt.NDArray[np.bool_]) -> npt.NDArray[np.bool_]:
     """Everything within reach of the blur."""
-    return _box_means(np.pad(places.astype(np.float32), _PATCH // 2)) > 0
+    return _box_means(np.pad(places.astype(np.float32), _PATCH // 2), _PATCH) > 1e-3
 
 
 def _resampling(side: int, scale: float, shift: float) -> tuple[Floats, npt.NDArray[np.bool_]]:
@@ -264,11 +279,11 @@ def _resampling(side: int, scale: float, shift: float) -> tuple[Floats, npt.NDAr
     return weights, (places >= -0.6) & (places <= side - 0.4)
 
 
-def _box_means(values: Floats) -> Floats:
-    """Means over every patch of ``_PATCH`` pixels a side."""
-    sums = np.cumsum(np.cumsum(np.pad(values, ((1, 0), (1, 0))), 0, dtype=np.float64), 1)
-    k = _PATCH
-    boxes: Floats = ((sums[k:, k:] - sums[:-k, k:] - sums[k:, :-k] + sums[:-k, :-k]) / k**2).astype(np.float32)
+def _box_means(values: Floats, side: int) -> Floats:
+    """Means over every patch of so many pixels a side."""
+    sums = np.zeros((values.shape[0] + 1, values.shape[1] + 1))
+    sums[1:, 1:] = values.cumsum(0, dtype=np.float64).cumsum(1)
+    boxes: Floats = (sums[side:, side:] - sums[:-side, side:] - sums[side:, :-side] + sums[:-side, :-side]) / side**2
     return boxes
 
 

@@ -18,7 +18,7 @@ from weft_image.sketches import unlikeness, white_share
 TOLERANCES = {"on": NORMAL, "strict": STRICT}
 """Values of ``image.near`` but for ``off``."""
 
-_UNLIKE, _UNLIKE_ON_WHITE = 0.06, 0.3
+_UNLIKE, _UNLIKE_ON_WHITE = 0.04, 0.5
 _MUCH_WHITE = 0.1
 """A drawing on white that was made brighter keeps its ground, so its shades go other ways than those of a photograph,
 and it may look less like its original: the more, the more is white."""

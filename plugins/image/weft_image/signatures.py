@@ -23,6 +23,8 @@ _HASHED = 8
 """Frequencies a side that are hashed."""
 _BANDS = 3
 _BAND_BITS = 21
+_BITS = np.uint64(1) << np.arange(_BAND_BITS, dtype=np.uint64)
+_BAND_NUMBERS = np.arange(1, _BANDS + 1, dtype=np.uint64) << np.uint64(_BAND_BITS)
 _ODD = np.uint64(0x9E3779B97F4A7C15)
 """2^64 over the golden ratio: spreads keys evenly."""
 
@@ -41,22 +43,20 @@ def keys_of(gray: Floats, mirrored: bool) -> Words:
     """
     windows = _row_operators(len(gray)) @ gray @ _column_operators(len(gray))
     hashed = windows.reshape(len(_PAIRS), -1)[:, 1:]
-    keys = [_band_keys(hashed, spare=True)]
+    keys = [_band_keys(hashed)]
     if mirrored:
-        keys.append(_band_keys((windows[0] * _mirror(_HASHED)).reshape(1, -1)[:, 1:], spare=True))
+        keys.append(_band_keys((windows[0] * _mirror(_HASHED)).reshape(1, -1)[:, 1:]))
     return np.unique(np.concatenate(keys))
 
 
-def _band_keys(hashed_VK: Floats, spare: bool) -> Words:
+def _band_keys(hashed_VK: Floats) -> Words:
     """Keys of each window's bands; of the first window also those in which the least certain bit is the other way."""
-    distance = hashed_VK - np.median(hashed_VK, axis=1, keepdims=True)
-    keys: list[Words] = []
-    for band, places in enumerate(_band_places()):
-        part = distance[:, places]
-        bits = (part > 0) @ (np.uint64(1) << np.arange(_BAND_BITS, dtype=np.uint64))
-        flipped = bits[:1] ^ (np.uint64(1) << np.abs(part[:1]).argmin(1).astype(np.uint64)) if spare else bits[:0]
-        keys.append(np.concatenate([bits, flipped]) | np.uint64((band + 1) << _BAND_BITS))
-    return np.concatenate(keys) * _ODD
+    middle = hashed_VK.shape[1] // 2
+    distance = hashed_VK - np.partition(hashed_VK, middle, axis=1)[:, middle, None]
+    parts = distance[:, _band_places()]
+    bits = (parts > 0) @ _BITS | _BAND_NUMBERS
+    flipped = bits[:1] ^ _BITS[np.abs(parts[:1]).argmin(2)]
+    return np.concatenate([bits, flipped]).ravel() * _ODD
 
 
 @cache
