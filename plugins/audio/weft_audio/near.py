@@ -9,7 +9,7 @@ import numpy.typing as npt
 
 import weft
 from weft_audio.fingerprint import TOLERANCE, keys, mel_power, sketch, sketch_distances
-from weft_audio.matching import SIMILARITY, match
+from weft_audio.matching import match
 from weft_audio.waveform import Waveform
 
 ORIGINAL_RATE = "rate"
@@ -32,7 +32,7 @@ class AudioNearDuplicates(weft.NearDuplicates[Waveform]):
 
     def same(self, a: Waveform, b: Waveform) -> bool:
         """Whether laid over each other they correlate, and neither has a large part that the other has not."""
-        return match(a, b).similarity >= SIMILARITY
+        return match(a, b).same
 
     def rank(self, sample: weft.Sample[Waveform]) -> float:
         """The file of the highest rate, then the longest sound."""

@@ -6,9 +6,8 @@ from collections.abc import Sequence
 from typing import ClassVar
 
 import torch
-from PIL.Image import Image
+from PIL import Image
 from torch import Tensor, nn
-from torchvision.transforms.v2 import functional as transforms  # type: ignore[import-untyped]
 
 import weft
 from weft.codecs.learned import LearnedCodec
@@ -19,7 +18,7 @@ from weft_image.rows import facts_of, with_marks, without_marks
 _MODES = {1: "L", 3: "RGB"}
 
 
-class ImageFSQ(LearnedCodec[Image, CodecConfig]):
+class ImageFSQ(LearnedCodec[Image.Image, CodecConfig]):
     """A convolutional autoencoder with finite scalar quantization (arXiv:2309.15505).
 
     Its tokens are those of :mod:`weft_image.rows`.
@@ -28,6 +27,11 @@ class ImageFSQ(LearnedCodec[Image, CodecConfig]):
     name = "image-fsq"
     config_type = CodecConfig
     batch_size: ClassVar[int] = 32
+
+    def __init__(self, config: CodecConfig, model: nn.Module | None = None) -> None:
+        super().__init__(config, model)
+        # The layout that CPUs convolve fastest in.
+        self.model.to(memory_format=torch.channels_last)  # type: ignore[call-overload]  # torch leaves it untyped
 
     @classmethod
     def build_model(cls, config: CodecConfig) -> nn.Module:
@@ -46,18 +50,19 @@ class ImageFSQ(LearnedCodec[Image, CodecConfig]):
     def facts(self) -> weft.CodecFacts:
         return facts_of(self.code_count, self.config.grid)
 
-    def encode(self, payloads: Sequence[Image]) -> list[weft.Tokens]:
+    def encode(self, payloads: Sequence[Image.Image]) -> list[weft.Tokens]:
         """Tokens of each image, int32 ``(grid * (grid + 1),)``; one of another size or color is brought to the codec's
         own first."""
         return [tokens for batch in self.batches(payloads) for tokens in self._encode_batch(batch)]
 
-    def decode(self, ids: Sequence[weft.Tokens]) -> list[Image]:
+    def decode(self, ids: Sequence[weft.Tokens]) -> list[Image.Image]:
         """One image at a time, so that none depends on what it is decoded with."""
         return [self._decode_one(tokens) for tokens in ids]
 
     @torch.inference_mode()
-    def _encode_batch(self, payloads: Sequence[Image]) -> list[weft.Tokens]:
-        pictures = torch.stack([normalize(self._fitted(payload)) for payload in payloads])
+    def _encode_batch(self, payloads: Sequence[Image.Image]) -> list[weft.Tokens]:
+        mode = _MODES[self.config.channels]
+        pictures = normalize(to_tensor([fit_square(payload, self.config.size, mode) for payload in payloads]))
         # Always the same shape: a kernel that is chosen by shape may round otherwise.
         padded = torch.zeros(self.batch_size, *pictures.shape[1:])
         padded[: len(pictures)] = pictures
@@ -65,12 +70,9 @@ class ImageFSQ(LearnedCodec[Image, CodecConfig]):
         return with_marks(codes, self.code_count)
 
     @torch.inference_mode()
-    def _decode_one(self, tokens: weft.Tokens) -> Image:
+    def _decode_one(self, tokens: weft.Tokens) -> Image.Image:
         codes = without_marks(tokens, self.config.grid)
         return to_image(self._network.decode(codes.to(self.device))[0].cpu())
-
-    def _fitted(self, payload: Image) -> Tensor:
-        return to_tensor(fit_square(payload, self.config.size, _MODES[self.config.channels]))
 
     @property
     def _network(self) -> Autoencoder:
@@ -78,21 +80,20 @@ class ImageFSQ(LearnedCodec[Image, CodecConfig]):
         return self.model
 
 
-def to_tensor(image: Image) -> Tensor:
-    """Pixels as uint8 ``(C, H, W)``."""
-    pixels: Tensor = transforms.pil_to_tensor(image)
-    return pixels
+def to_tensor(images: Sequence[Image.Image]) -> Tensor:
+    """Pixels of images of one size and mode, uint8 ``(B, C, H, W)``."""
+    data = bytearray().join(image.tobytes() for image in images)
+    pixels = torch.frombuffer(data, dtype=torch.uint8)
+    return pixels.view(len(images), images[0].height, images[0].width, -1).movedim(-1, 1)
 
 
 def normalize(pixels: Tensor) -> Tensor:
-    """uint8 ``(C, H, W)`` as float32 in [-1, 1]."""
-    half = [0.5] * len(pixels)
-    scaled: Tensor = transforms.normalize(transforms.to_dtype(pixels, torch.float32, scale=True), half, half)
-    return scaled
+    """uint8 of any shape as float32 in [-1, 1]."""
+    return pixels.to(torch.float32).div_(127.5).sub_(1)
 
 
-def to_image(pixels: Tensor) -> Image:
+def to_image(pixels: Tensor) -> Image.Image:
     """What :func:`normalize` undid, rounded: float32 ``(C, H, W)`` as an image."""
     levels = ((pixels + 1) * 127.5).round().clamp(0, 255).to(torch.uint8)
-    image: Image = transforms.to_pil_image(levels)
-    return image
+    _, height, width = levels.shape
+    return Image.frombytes(_MODES[len(levels)], (width, height), levels.movedim(0, -1).numpy().tobytes())

@@ -36,7 +36,7 @@ class Pictures(weft.Dataset[Tensor]):
     def __init__(self, samples: Sequence[weft.Sample[Image]], config: CodecConfig) -> None:
         count = min(len(samples), max(1, _MEMORY // (config.channels * config.size**2)))
         places = [place * len(samples) // count for place in range(count)]
-        self._pixels = torch.stack([to_tensor(samples[place].payload) for place in places])
+        self._pixels = torch.cat([to_tensor([samples[place].payload]) for place in places])
 
     def __len__(self) -> int:
         return len(self._pixels)

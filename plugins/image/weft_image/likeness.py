@@ -30,14 +30,26 @@ _DETAIL = 2.5
 """What a blur of this standard deviation takes away is fine detail."""
 _PATCH = 5
 """Pixels a side of the smallest place that is judged by itself."""
+_AREA = 9
+"""Pixels a side of the smallest place whose detail is judged by itself: a plain cloth against a patterned one."""
+_NO_DETAIL = 1e-3
+"""Mean square that is no detail but noise."""
 _SCALES = (0.85, 1.18)
 _FAR = 0.12
 """Longest shift, as a share of the side."""
-_GAINS = (0.65, 1.55)
-_WHITE_SLACK = 2.0
+_GAINS, _OFFSET = (0.7, 1.43), 0.2
+"""How much brighter, and by how much, a copy may be."""
+_SAME_GAIN = 0.02
+_PALE = 0.9
+"""What is as white as this may hold some paper."""
+_ENOUGH = 16
+"""Fewest levels that tell how bright something is."""
 _MUCH_WHITE = 0.05
-_WORTH_REFINING, _WORTH_TURNING = 8.0, 6.0
-"""How many times what is allowed may be left over for a closer look to be worth it."""
+_WORTH_TURNING, _WORTH_TURNING_ON_WHITE = 3.0, 10.0
+"""How many times what is allowed may be left over for the other direction to be tried; white hides where things end and
+how bright they were, so more depends on the direction."""
+_NARROWER = 1.02
+"""From this growth in area on, the one that is moved shows less: borders that it lacks mislead the search."""
 _LUMA = np.array([0.299, 0.587, 0.114], dtype=np.float32)
 
 
@@ -48,7 +60,7 @@ class Tolerance:
     Attributes:
         whole: Mean square, as a share of the variance of the picture.
         place: Mean square in the worst place, in squares of the range from black to white.
-        detail: Mean square of fine detail, as a share of its own.
+        detail: Mean square of fine detail in the worst area, as a share of its own.
     """
 
     whole: float
@@ -56,8 +68,8 @@ class Tolerance:
     detail: float
 
 
-STRICT = Tolerance(0.03, 0.001, 0.015)
-NORMAL = Tolerance(0.06, 0.002, 0.03)
+STRICT = Tolerance(0.03, 0.0008, 0.04)
+NORMAL = Tolerance(0.06, 0.0016, 0.08)
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,37 +111,44 @@ def same_picture(a: Image.Image, b: Image.Image, limit: Tolerance = NORMAL) -> b
     # Making the darker brighter comes first: the other way cannot bring back what was cut off at white.
     if (first.mean(), first.tobytes()) > (second.mean(), second.tobytes()):
         first, second = second, first
-    nearness = _left_at_best(first, second, limit)
-    if 1 < nearness <= _WORTH_TURNING:
-        nearness = _left_at_best(second, first, limit)
+    start = _roughly_over(first, second)
+    if start.y[0] * start.x[0] > _NARROWER:
+        first, second = second, first
+        start = _roughly_over(first, second)
+    nearness = _left_at_best(first, second, start, limit)
+    if 1 < nearness <= (_WORTH_TURNING_ON_WHITE if _much_white(first) or _much_white(second) else _WORTH_TURNING):
+        nearness = _left_at_best(second, first, _roughly_over(second, first), limit)
     return nearness <= 1
 
 
-def _left_at_best(moved: Floats, fixed: Floats, limit: Tolerance) -> float:
+def _much_white(pixels_CHW: Floats) -> bool:
+    return float((pixels_CHW > _WHITE).mean()) > _MUCH_WHITE
+
+
+def _roughly_over(moved: Floats, fixed: Floats) -> _Placement:
+    return _laid_over(_gray(moved), _gray(fixed), _Placement(), _COARSE, 2)
+
+
+def _left_at_best(moved: Floats, fixed: Floats, start: _Placement, limit: Tolerance) -> float:
     """What is left over of one picture where the other is laid over it, as a multiple of what may be."""
     gray, other = _gray(moved), _gray(fixed)
-    coarse = _laid_over(gray, other, _Placement(), _COARSE, 4)
-    best = difference(moved, fixed, coarse).beyond(limit)
-    if best > 1 and float((other > _WHITE).mean()) > _MUCH_WHITE:
-        # White hides where things end, and may have led the search astray.
+    best = difference(moved, fixed, _laid_over(gray, other, start, _FINE, 5)).beyond(limit)
+    if best > 1 and _much_white(fixed):
+        # The search may have been led astray.
         best = min(best, difference(moved, fixed, _Placement()).beyond(limit))
-    if 1 < best <= _WORTH_REFINING:
-        best = min(best, difference(moved, fixed, _laid_over(gray, other, coarse, _FINE, 6)).beyond(limit))
     return best
 
 
 def difference(first_CHW: Floats, second_CHW: Floats, placement: _Placement) -> Difference:
-    left, shown, slack = _left_over(first_CHW, second_CHW, placement, _FINE)
-    left = left / slack
+    left, shown = _left_over(first_CHW, second_CHW, placement, _FINE)
+    smooth_y, smooth_x = (_blur(length, _DETAIL) for length in left.shape[1:])
     squares = np.square(left).mean(0)
-    variance = float(shown.var(axis=(1, 2)).mean())
-    smooth_y, smooth_x = (_blur(length, _DETAIL) for length in squares.shape)
-    detail_left = left - smooth_y @ left @ smooth_x.T
-    detail_shown = shown - smooth_y @ shown @ smooth_x.T
+    detail_left = np.square(left - smooth_y @ left @ smooth_x.T).mean(0)
+    detail_shown = np.square(shown - smooth_y @ shown @ smooth_x.T).mean(0)
     return Difference(
-        whole=float(squares.mean()) / (variance + 1e-4),
-        place=float(_box_means(squares).max()),
-        detail=float(np.square(detail_left).mean() / (np.square(detail_shown).mean() + 1e-4)),
+        whole=float(squares.mean()) / (float(shown.var(axis=(1, 2)).mean()) + 1e-4),
+        place=float(_box_means(squares, _PATCH).max()),
+        detail=float((_box_means(detail_left, _AREA) / (_box_means(detail_shown, _AREA) + _NO_DETAIL)).max()),
     )
 
 
@@ -182,55 +201,73 @@ def _laid_over(moved: Floats, fixed: Floats, start: _Placement, blur: float, ste
     return placement
 
 
-def _left_over(
-    moved_CHW: Floats, fixed_CHW: Floats, placement: _Placement, blur: float
-) -> tuple[Floats, Floats, float]:
-    """What ``fixed`` shows beyond ``moved`` laid over it and made as bright, and what it shows, where both are; and how
-    many times more than usual may be left over, since white hides how much brighter a picture was made."""
+def _left_over(moved_CHW: Floats, fixed_CHW: Floats, placement: _Placement, blur: float) -> tuple[Floats, Floats]:
+    """What ``fixed`` shows beyond ``moved`` laid over it and made as bright, and what it shows, where both are."""
     side = moved_CHW.shape[-1]
     rows, inside_y = _resampling(side, *placement.y)
     columns, inside_x = _resampling(side, *placement.x)
     smooth_y, smooth_x = _blur(int(inside_y.sum()), blur), _blur(int(inside_x.sum()), blur)
     warped = rows[inside_y] @ moved_CHW @ columns[inside_x].T
-    shown = smooth_y @ fixed_CHW[:, inside_y][:, :, inside_x] @ smooth_x.T
-    soft = smooth_y @ warped @ smooth_x.T
-    paper = (soft > _WHITE) & (shown > _WHITE)
-    gain, offset = _brightness(soft, shown, ~paper)
-    for _ in range(2):
-        expected = gain * soft + offset
-        clipped = ((expected > _WHITE) & (shown > _WHITE)) | ((expected < _BLACK) & (shown < _BLACK))
-        gain, offset = _brightness(soft, shown, ~paper & ~clipped)
-    expected = smooth_y @ np.clip(gain * warped + offset, 0, 1) @ smooth_x.T
-    left = np.where(paper, 0, shown - expected)
-    slack = 1 + _WHITE_SLACK * abs(gain - 1) * float((shown > _WHITE).mean() > _MUCH_WHITE)
-    return _without_seams(left, soft, shown, paper, gain), shown, slack
+    fixed = fixed_CHW[:, inside_y][:, :, inside_x]
+    soft, shown = smooth_y @ warped @ smooth_x.T, smooth_y @ fixed @ smooth_x.T
+    white = np.minimum(soft, shown).min(0)
+    paper = white > _WHITE
+    drawn = ~paper
+    on_paper = float(paper.mean()) > _MUCH_WHITE
+    if on_paper:
+        seam = drawn & _grown(np.minimum(warped, fixed).min(0) > _PALE)
+        drawn = drawn & ~seam if int((drawn & ~seam).sum()) >= _ENOUGH else drawn
+    gain, offset = _brightness(soft[:, drawn], shown[:, drawn], not on_paper)
+    left = shown - smooth_y @ np.clip(gain * warped + offset, 0, 1) @ smooth_x.T
+    if on_paper and abs(1 - gain) > _SAME_GAIN:
+        # A pixel of both drawing and paper is made brighter by its share of the drawing alone.
+        left -= (1 - gain) * seam * np.clip(left.mean(0) / (1 - gain), 0, white)
+    return np.where(paper, 0, left), shown
 
 
-def _without_seams(left: Floats, soft: Floats, shown: Floats, paper: npt.NDArray[np.bool_], gain: float) -> Floats:
-    """What is left over but for the seams of drawings on white.
+def _brightness(moved: Floats, fixed: Floats, both: bool) -> tuple[float, float]:
+    """Factor and offset, the same for all channels, that bring the one closest to the other.
 
-    Where a drawing with a transparent ground was made brighter, the ground stayed white; pixels on the seam are of
-    both, and are off by what the change would have made of their share of white.
+    Args:
+        moved: Any number of levels from 0 to 1.
+        fixed: Theirs in the other picture.
+        both: Fit both; else the one of them that leaves less.
     """
-    if abs(gain - 1) < 0.03 or not paper.any():
-        return left
-    near = _box_means(np.pad(paper.all(0).astype(np.float32), 2)) > 0
-    room = np.abs(1 - gain) * np.minimum(soft, shown) * near
-    signed = left if gain < 1 else -left
-    kept = np.where(signed > 0, np.maximum(0, signed - room), signed)
-    return kept if gain < 1 else -kept
+    x, y = moved.ravel(), fixed.ravel()
+    fits = [_factor_and_offset] if both else [_factor, _offset]
+    found = []
+    for fit in fits:
+        gain, offset = fit(x, y)
+        expected = gain * x + offset
+        kept = ~(((expected > _WHITE) & (y > _WHITE)) | ((expected < _BLACK) & (y < _BLACK)))
+        if not kept.all():
+            gain, offset = fit(x[kept], y[kept])
+        left = float(np.square(np.clip(gain * x + offset, 0, 1) - y).sum())
+        found.append((left, gain, offset))
+    return min(found)[1:]
 
 
-def _brightness(moved: Floats, fixed: Floats, counted: npt.NDArray[np.bool_]) -> tuple[float, float]:
-    """Factor and offset, the same for all channels, that bring the one closest to the other."""
-    x, y = moved[counted], fixed[counted]
-    if x.size < 16:
+def _factor_and_offset(x: Floats, y: Floats) -> tuple[float, float]:
+    if x.size < _ENOUGH:
         return 1.0, 0.0
     middle_x, middle_y = float(x.mean()), float(y.mean())
     spread = float(np.square(x - middle_x).mean())
     factor = float(((x - middle_x) * (y - middle_y)).mean()) / spread if spread > 1e-5 else 1.0
     factor = min(max(factor, _GAINS[0]), _GAINS[1])
-    return factor, middle_y - factor * middle_x
+    return factor, min(max(middle_y - factor * middle_x, -_OFFSET), _OFFSET)
+
+
+def _factor(x: Floats, y: Floats) -> tuple[float, float]:
+    return min(max(float(x @ y) / (float(x @ x) + 1e-6), _GAINS[0]), _GAINS[1]) if x.size >= _ENOUGH else 1.0, 0.0
+
+
+def _offset(x: Floats, y: Floats) -> tuple[float, float]:
+    return 1.0, min(max(float((y - x).mean()), -_OFFSET), _OFFSET) if x.size >= _ENOUGH else 0.0
+
+
+def _grown(places: npt.NDArray[np.bool_]) -> npt.NDArray[np.bool_]:
+    """Everything within reach of the blur."""
+    return _box_means(np.pad(places.astype(np.float32), _PATCH // 2), _PATCH) > 1e-3
 
 
 def _resampling(side: int, scale: float, shift: float) -> tuple[Floats, npt.NDArray[np.bool_]]:
@@ -242,11 +279,11 @@ def _resampling(side: int, scale: float, shift: float) -> tuple[Floats, npt.NDAr
     return weights, (places >= -0.6) & (places <= side - 0.4)
 
 
-def _box_means(values: Floats) -> Floats:
-    """Means over every patch of ``_PATCH`` pixels a side."""
-    sums = np.cumsum(np.cumsum(np.pad(values, ((1, 0), (1, 0))), 0, dtype=np.float64), 1)
-    k = _PATCH
-    boxes: Floats = ((sums[k:, k:] - sums[:-k, k:] - sums[k:, :-k] + sums[:-k, :-k]) / k**2).astype(np.float32)
+def _box_means(values: Floats, side: int) -> Floats:
+    """Means over every patch of so many pixels a side."""
+    sums = np.zeros((values.shape[0] + 1, values.shape[1] + 1))
+    sums[1:, 1:] = values.cumsum(0, dtype=np.float64).cumsum(1)
+    boxes: Floats = (sums[side:, side:] - sums[:-side, side:] - sums[side:, :-side] + sums[:-side, :-side]) / side**2
     return boxes
 
 

@@ -11,17 +11,17 @@ from PIL import Image
 import weft
 from weft_image.likeness import NORMAL, STRICT, same_picture
 from weft_image.reading import PIXELS
-from weft_image.signatures import likeness, sign, white_share
+from weft_image.signatures import keys_of
+from weft_image.sketches import sketch as sketch_of
+from weft_image.sketches import unlikeness, white_share
 
 TOLERANCES = {"on": NORMAL, "strict": STRICT}
 """Values of ``image.near`` but for ``off``."""
 
-_WHITE_LEVEL = 250
-_LIKE = 0.972
-_LIKE_ON_WHITE = 0.8
+_UNLIKE, _UNLIKE_ON_WHITE = 0.04, 0.5
 _MUCH_WHITE = 0.1
 """A drawing on white that was made brighter keeps its ground, so its shades go other ways than those of a photograph,
-and it may look less like its original."""
+and it may look less like its original: the more, the more is white."""
 
 
 class NearImages(weft.NearDuplicates[Image.Image]):
@@ -40,10 +40,9 @@ class NearImages(weft.NearDuplicates[Image.Image]):
         return [self._sign(payload) for payload in payloads]
 
     def close(self, sketch: npt.NDArray[np.uint64], others: npt.NDArray[np.uint64]) -> npt.NDArray[np.bool_]:
-        on_white = np.maximum(white_share(others), white_share(sketch[None])) > _MUCH_WHITE
-        found: npt.NDArray[np.bool_] = likeness(sketch, others, self._mirrored) >= np.where(
-            on_white, _LIKE_ON_WHITE, _LIKE
-        )
+        white = np.maximum(white_share(others), white_share(sketch[None]))
+        limits = np.interp(white, (0, _MUCH_WHITE), (_UNLIKE, _UNLIKE_ON_WHITE))
+        found: npt.NDArray[np.bool_] = unlikeness(sketch, others, self._mirrored) <= limits
         return found
 
     def same(self, a: Image.Image, b: Image.Image) -> bool:
@@ -56,5 +55,5 @@ class NearImages(weft.NearDuplicates[Image.Image]):
         return sample.figures.get(PIXELS, 0.0)
 
     def _sign(self, payload: Image.Image) -> weft.Signature:
-        gray = np.asarray(payload.convert("L"))
-        return sign(gray.astype(np.float32), float((gray >= _WHITE_LEVEL).mean()), self._mirrored)
+        gray = np.asarray(payload.convert("L"), dtype=np.float32)
+        return weft.Signature(keys_of(gray, self._mirrored), sketch_of(gray))

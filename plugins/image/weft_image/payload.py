@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import html
 import io
+import zlib
 from pathlib import Path
 
 from PIL import Image
@@ -24,13 +25,15 @@ class ImageFormat(weft.PayloadFormat[Image.Image]):
         if payload.mode not in ("L", "RGB"):
             raise ValueError(f"a cleaned image is of mode L or RGB, not {payload.mode}")
         buffer = io.BytesIO()
-        bare = Image.frombytes(payload.mode, payload.size, payload.tobytes())
-        bare.save(buffer, "PNG")
+        bare = payload.copy()
+        bare.info.clear()
+        # A third of the time of zlib's default, and at most 2 % larger (docs/decisions/image-preparation.md).
+        bare.save(buffer, "PNG", compress_level=1, compress_type=zlib.Z_RLE)
         return buffer.getvalue()
 
     def from_bytes(self, data: bytes) -> Image.Image:
         with Image.open(io.BytesIO(data), formats=("PNG",)) as image:
-            return Image.frombytes(image.mode, image.size, image.tobytes())
+            return image.copy()
 
     def content_hash(self, payload: Image.Image) -> str:
         """Of mode, size and pixels: compressed bytes may differ between versions of zlib."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+from functools import lru_cache
 
 import numpy as np
 from PIL import Image, ImageCms
@@ -26,15 +27,20 @@ def flatten(image: Image.Image) -> Image.Image:
     More than 8 bits are scaled, not clipped; colors of an embedded profile become sRGB; what is transparent shows
     white.
 
+    Returns:
+        A new image, without any metadata.
+
     Raises:
         weft.UnreadableError: It has pixels that are not numbers.
     """
-    gray = is_gray(image)
+    mode = "L" if is_gray(image) else "RGB"
     flat = _narrowed(image) if _is_wide(image) else _in_srgb(image)
     if flat.has_transparency_data:
-        layer = flat.convert("RGBA")
-        flat = Image.alpha_composite(Image.new("RGBA", layer.size, "white"), layer)
-    return flat.convert("L" if gray else "RGB")
+        flat = _on_white(flat)
+        return flat if flat.mode == mode else flat.convert(mode)
+    flat = flat.convert(mode)
+    flat.info.clear()
+    return flat
 
 
 def fit_square(
@@ -43,14 +49,14 @@ def fit_square(
     """Scale, with antialiasing, and cut a square out or fill one up.
 
     Args:
-        image: ``L`` or ``RGB``.
+        image: ``L`` or ``RGB``, without metadata.
         size: Pixels a side.
         mode: ``L`` or ``RGB``.
         place: Where along what is left over, from 0 to 1, the square begins, from the left and from the top.
         pad: Keep the whole picture and fill what is missing with white.
 
     Returns:
-        An image without any metadata; the same pixels where nothing was to be done.
+        The same image where nothing was to be done.
     """
     image = image if image.mode == mode else image.convert(mode)
     if image.size != (size, size):
@@ -61,7 +67,7 @@ def fit_square(
         square = Image.new(mode, (size, size), "white")
         square.paste(image, (round((size - image.width) * place[0]), round((size - image.height) * place[1])))
         return square
-    return Image.frombytes(image.mode, image.size, image.tobytes()) if image.info else image
+    return image
 
 
 def _is_wide(image: Image.Image) -> bool:
@@ -79,16 +85,32 @@ def _narrowed(image: Image.Image) -> Image.Image:
     return Image.fromarray(np.rint(values.clip(0, white) * (255 / white)).astype(np.uint8))
 
 
+def _on_white(image: Image.Image) -> Image.Image:
+    layer = image if image.mode == "RGBA" else image.convert("RGBA")
+    ground = Image.new("RGB", layer.size, "white")
+    ground.paste(layer, mask=layer)
+    return ground
+
+
 def _in_srgb(image: Image.Image) -> Image.Image:
     profile = image.info.get("icc_profile")
     if not profile or image.mode not in ("RGB", "RGBA", "CMYK"):
         return image
     try:
-        source = ImageCms.ImageCmsProfile(io.BytesIO(profile))
-        mode = "RGBA" if image.mode == "RGBA" else "RGB"
-        return ImageCms.profileToProfile(image, source, ImageCms.createProfile("sRGB"), outputMode=mode) or image
+        return ImageCms.applyTransform(image, _transform(profile, image.mode)) or image
     except (ImageCms.PyCMSError, OSError):
         return image  # A damaged profile is no reason to do without the picture.
+
+
+@lru_cache(maxsize=32)
+def _transform(profile: bytes, mode: str) -> ImageCms.ImageCmsTransform:
+    """To sRGB; remembered, for the pictures of one camera or program have one profile.
+
+    Raises:
+        PyCMSError: The profile is damaged, or is not one for such pixels.
+    """
+    source = ImageCms.ImageCmsProfile(io.BytesIO(profile))
+    return ImageCms.buildTransform(source, ImageCms.createProfile("sRGB"), mode, "RGBA" if mode == "RGBA" else "RGB")
 
 
 def _palette_extremes(image: Image.Image) -> list[tuple[int, int]]:

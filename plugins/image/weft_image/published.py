@@ -166,7 +166,7 @@ class ImageVQ(LearnedCodec[Image, PublishedConfig]):
     @torch.inference_mode()
     def _encode_batch(self, payloads: Sequence[Image]) -> list[weft.Tokens]:
         mode = _MODES[int(self.config.architecture["in_channels"])]
-        pictures = torch.stack([normalize(to_tensor(fit_square(p, self.config.size, mode))) for p in payloads])
+        pictures = normalize(to_tensor([fit_square(p, self.config.size, mode) for p in payloads]))
         # Always the same shape: a kernel that is chosen by shape may round otherwise.
         padded = torch.zeros(self.batch_size, *pictures.shape[1:])
         padded[: len(pictures)] = pictures

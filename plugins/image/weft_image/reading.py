@@ -8,18 +8,18 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import BinaryIO
 
-from PIL import Image, ImageOps, UnidentifiedImageError
+from PIL import ExifTags, Image, ImageOps, UnidentifiedImageError
 
 import weft
 from weft_image.pixels import flatten, is_gray
 
 FORMATS = (
-    *("AVIF", "BLP", "BMP", "CUR", "DCX", "DDS", "DIB", "FITS", "FLI", "FTEX", "GIF", "ICNS", "ICO", "IM", "JPEG"),
-    *("JPEG2000", "MSP", "PCD", "PCX", "PIXAR", "PNG", "PPM", "PSD", "QOI", "SGI", "SUN", "TGA", "TIFF"),
-    *("WEBP", "XBM", "XPM"),
+    *("PNG", "JPEG", "WEBP", "GIF", "BMP", "TIFF", "AVIF", "BLP", "CUR", "DCX", "DDS", "DIB", "FITS", "FLI", "FTEX"),
+    *("ICNS", "ICO", "IM", "JPEG2000", "MSP", "PCD", "PCX", "PIXAR", "PPM", "PSD", "QOI", "SGI", "SUN", "TGA"),
+    *("XBM", "XPM"),
 )
-"""What Pillow decodes by itself. EPS and WMF are left out, which it hands to other programs (Ghostscript runs what is
-in the file), and so are containers that it only recognizes."""
+"""What Pillow decodes by itself, the usual first, for each is tried until one fits. EPS and WMF are left out, which it
+hands to other programs (Ghostscript runs what is in the file), and so are containers that it only recognizes."""
 
 
 PIXELS, BYTES_PER_PIXEL, JPEG_QUALITY = "pixels", "bytes_per_pixel", "jpeg_quality"
@@ -89,7 +89,14 @@ def read_pictures(item: weft.Item, wanted: int, max_pixels: int, every: bool) ->
                     raise weft.UnreadableError(f"it cannot be decoded: {error}") from error
                 yield weft.Unreadable(f"frame {number} cannot be decoded: {error}")
                 return
-            yield Picture(flatten(ImageOps.exif_transpose(image)), figures)
+            yield Picture(flatten(_upright(image)), figures)
+
+
+def _upright(image: Image.Image) -> Image.Image:
+    # The transposition of what is upright would be one more copy of it.
+    if image.getexif().get(ExifTags.Base.Orientation, 1) == 1:
+        return image
+    return ImageOps.exif_transpose(image)
 
 
 def _file_figures(image: Image.Image, size: int) -> dict[str, float]:

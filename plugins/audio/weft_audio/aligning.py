@@ -1,0 +1,149 @@
+"""How two sounds lie over each other if they are one recording.
+
+Shapes are told by suffix letters: N samples, S shifts.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+import torch
+from torch import Tensor
+
+_BANDS = 24
+_WHITENING = 10**-2.5
+"""What is softer than this share of the strongest band counts less and less, for noise of 30 dB is as loud."""
+_FRAME_SECONDS = 0.01
+_SILENT = 10**-3.5
+"""Power of a frame, as a share of that of the loudest, below which there is silence."""
+_CUT_SHARE = 0.1
+_CUT_SECONDS, _CUT_SHARE_OF_SHORT = 0.11, 0.45
+"""What one of them has and the other has not may be such a share of what is not silent, or last so long, which is a
+larger share of a short one."""
+_HOPELESS = 0.3
+"""Whitened correlation that no copy falls below."""
+_FINE = 8
+"""Parts of a sample to which a shift is told."""
+
+Array = npt.NDArray[np.float64]
+Shifts = npt.NDArray[np.int64]
+
+
+@dataclass(frozen=True, slots=True)
+class Shift:
+    """By how much the second of two sounds begins later.
+
+    Attributes:
+        samples: So many whole ones.
+        part: Of a sample, in addition, from -.5 to .5.
+    """
+
+    samples: int
+    part: float
+
+
+def likely_shifts(x_N: Array, y_N: Array, rate: int, limit: float) -> Iterator[Shift]:
+    """The best shifts by two correlations; one where they agree, none where sounds have nothing in common or too little
+    would lie over each other.
+
+    The first is whitened in part (a generalized cross-correlation, Knapp and Carter 1976,
+    https://doi.org/10.1109/TASSP.1976.1162830): bands within 25 dB of the strongest count about the same, which tells
+    one place from another best. The second, plain one finds a boom that has lost its attack. The sign of a sound makes
+    no difference.
+
+    Args:
+        x_N: Not silent.
+        y_N: Not silent either.
+        rate: Samples a second of both.
+        limit: Share of half the rate above which nothing is compared.
+    """
+    size = 1 << (len(x_N) + len(y_N) - 1).bit_length()
+    shifts_S = np.arange(1 - len(x_N), len(y_N))
+    possible_S = _fits(x_N, shifts_S, len(y_N), rate) & _fits(y_N, -shifts_S, len(x_N), rate)
+    shifts_S = shifts_S[possible_S]
+    if not len(shifts_S):
+        return
+    below = round(limit * (size // 2))
+    lengths = len(x_N), len(y_N)
+    plain = [_spectrum(samples, size, below) for samples in (x_N, y_N)]
+    whitening = _whitening(plain, rate)
+    white = [spectrum * whitening for spectrum in plain]
+    whitened_S = _correlation(*white, shifts_S, lengths)
+    first = int(whitened_S.argmax())
+    if whitened_S[first] < _HOPELESS:
+        return
+    cross = white[0].conj() * white[1]
+    yield Shift(int(shifts_S[first]), _part(cross, int(shifts_S[first]), size))
+    second = int(_correlation(*plain, shifts_S, lengths).argmax())
+    if second != first:
+        yield Shift(int(shifts_S[second]), _part(cross, int(shifts_S[second]), size))
+
+
+def _spectrum(samples_N: Array, size: int, below: int) -> Tensor:
+    spectrum: Tensor = torch.fft.rfft(torch.from_numpy(samples_N).float(), size)
+    spectrum[below:] = 0
+    return spectrum
+
+
+def _whitening(spectra: list[Tensor], rate: int) -> Tensor:
+    """The inverse root of what both have in bands of about equal width to the ear."""
+    frequencies = torch.linspace(0, rate / 2, len(spectra[0]))
+    place = torch.log1p(frequencies / 700)
+    band = (place / place[-1] * _BANDS).long().clamp(max=_BANDS - 1)
+    width = torch.bincount(band, minlength=_BANDS).clamp(min=1)
+    power = torch.zeros(_BANDS, dtype=torch.float64)
+    for spectrum in spectra:
+        energy = spectrum.abs().double().square()
+        power += torch.bincount(band, energy / energy.sum().clamp(min=1e-30), minlength=_BANDS) / width
+    weights: Tensor = (power + _WHITENING * power.max()).clamp(min=1e-30).rsqrt()[band].float()
+    return weights
+
+
+def _correlation(x: Tensor, y: Tensor, shifts_S: Shifts, lengths: tuple[int, int]) -> Array:
+    """Of what lies over each other, at each shift, given the spectra of both."""
+    size = 2 * (len(x) - 1)
+    products_S = torch.fft.irfft(x.conj() * y, size).double().numpy()[shifts_S]
+    x_N, y_N = (torch.fft.irfft(z, size).double().numpy()[:length] for z, length in zip((x, y), lengths, strict=True))
+    scale_S = np.sqrt(_common(x_N**2, shifts_S, lengths[1]) * _common(y_N**2, -shifts_S, lengths[0]))
+    correlation: Array = np.abs(products_S) / np.maximum(scale_S, 1e-30)
+    return correlation
+
+
+def _common(values_N: Array, shifts_S: Shifts, other: int) -> Array:
+    """Sum of those values that lie over ``other`` samples, for each shift of those to the left."""
+    sums = np.concatenate([[0.0], np.cumsum(values_N)])
+    common: Array = sums[np.clip(other - shifts_S, 0, len(values_N))] - sums[np.clip(-shifts_S, 0, len(values_N))]
+    return common
+
+
+def _fits(samples_N: Array, shifts_S: Shifts, other: int, rate: int) -> npt.NDArray[np.bool_]:
+    """At which shifts little enough of a sound lies beside ``other`` samples."""
+    width = max(1, round(_FRAME_SECONDS * rate))
+    frames = np.add.reduceat(samples_N**2, np.arange(0, len(samples_N), width))
+    sounding_N = np.repeat(frames > _SILENT * frames.max(), width)[: len(samples_N)].astype(np.float64)
+    total = sounding_N.sum()
+    most = max(_CUT_SHARE * total, min(_CUT_SECONDS * rate, _CUT_SHARE_OF_SHORT * total))
+    fits: npt.NDArray[np.bool_] = total - _common(sounding_N, shifts_S, other) <= most
+    return fits
+
+
+def _part(cross: Tensor, shift: int, size: int) -> float:
+    """Where within half a sample of a shift correlation is greatest: a decoder may delay a sound by parts of one."""
+    used = cross.abs().nonzero()
+    low, high = (int(used[0]), int(used[-1]) + 1) if len(used) else (0, 1)
+    turns = torch.arange(low, high, dtype=torch.float64) / size
+    values = cross[low:high].to(torch.complex128) * _turned((shift - 0.5) * turns % 1)
+    step = _turned(turns / _FINE)
+    correlations = []
+    for _ in range(_FINE + 1):
+        correlations.append(abs(float(values.real.sum())))
+        values = values * step
+    return int(np.argmax(correlations)) / _FINE - 0.5
+
+
+def _turned(turns: Tensor) -> Tensor:
+    """Complex numbers of magnitude 1."""
+    return torch.polar(torch.ones_like(turns), 2 * torch.pi * turns)
