@@ -216,3 +216,21 @@ def test_the_reference_is_that_of_the_code() -> None:
     specification.loader.exec_module(module)
     written = (ROOT / "docs" / "reference.md").read_text(encoding="utf-8")
     assert written == "\n".join(module.reference()) + "\n", "run `make docs`"
+
+
+def test_ten_lines_of_numpy_read_a_corpus(tmp_path: Path) -> None:
+    page = (ROOT / "docs" / "formats.md").read_text(encoding="utf-8")
+    (code,) = _PYTHON_BLOCK.findall(page)
+    assert len([line for line in code.splitlines() if line.strip()]) <= 10
+    (tmp_path / "books").mkdir()
+    for number in range(30):
+        (tmp_path / "books" / f"{number}.txt").write_text(
+            f"The tide of day {number} came in at {number * 7 % 12}.\n" * 3
+        )
+    corpus = weft.prepare(tmp_path / "books", out=tmp_path / "corpora" / "books").folder
+    done = subprocess.run([sys.executable, "-c", code], cwd=tmp_path, capture_output=True, text=True, check=True)
+    first = corpus.layer("payload", corpus.codec_hash("text"))[0]
+    numbers = re.findall(r"\d+", done.stdout)
+    assert done.stdout.startswith(f"text {len(corpus)} parts")
+    assert list(map(int, numbers[1:])) == first[:10].tolist()
+    assert [name for name in corpus.manifest["files"] if name.split("/")[0] not in page] == []
