@@ -27,7 +27,7 @@ class ImageFormat(weft.PayloadFormat[Image.Image]):
         buffer = io.BytesIO()
         bare = payload.copy()
         bare.info.clear()
-        # A third of the time of zlib's default, and at most 2 % larger (docs/decisions/image-preparation.md).
+        # Up to four times as fast as the default and a few percent larger (docs/decisions/image-preparation.md).
         bare.save(buffer, "PNG", compress_level=1, compress_type=zlib.Z_RLE)
         return buffer.getvalue()
 
