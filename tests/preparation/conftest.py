@@ -55,6 +55,7 @@ import weft
 class Options:
     longest: int | None = weft.option(None, "notes a melody may have", minimum=1)
     shortest: int = weft.option(2, "notes a melody must have", minimum=1)
+    shelf: str = weft.option("", "where the sheet music is kept", place=True)
     near: bool = weft.option(False, "melodies are the same where no note differs by more than one")
     shared: bool = weft.option(False, "notes that half of the melodies have are left out")
 

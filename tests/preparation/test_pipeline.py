@@ -222,6 +222,9 @@ def test_the_same_sources_options_and_seed_give_the_same_corpus(prepare: Any, wr
     }
     assert prepare(source, out="seed", seed=1).sha256 != first.sha256
     assert prepare(source, out="option", options={"melody.longest": "2"}).sha256 != first.sha256
+    moved = prepare(source, out="place", options={"melody.shelf": "/attic"})
+    assert moved.sha256 == first.sha256
+    assert moved.manifest["options"]["melody.shelf"] == "/attic"
 
 
 def test_options_are_checked(prepare: Any, write: Any, reporter: Any) -> None:
@@ -230,7 +233,7 @@ def test_options_are_checked(prepare: Any, write: Any, reporter: Any) -> None:
         prepare(source, options={"melody.lnogest": "3"})
     corpus = prepare(source, options={"melody.longest": "2"})
     assert corpus.manifest["options"] == {
-        "melody.longest": 2, "melody.shortest": 2, "melody.near": False, "melody.shared": False,
+        "melody.longest": 2, "melody.shortest": 2, "melody.near": False, "melody.shared": False, "melody.shelf": "",
     }  # fmt: skip
     assert not [note for note in reporter.notes if "from the data" in note]
 

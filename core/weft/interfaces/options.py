@@ -14,6 +14,7 @@ def option(
     minimum: float | None = None,
     maximum: float | None = None,
     choices: Sequence[Any] | None = None,
+    place: bool = False,
 ) -> Any:
     """A field of an options dataclass.
 
@@ -24,6 +25,8 @@ def option(
         minimum: Smallest value allowed.
         maximum: Largest value allowed.
         choices: The only values allowed.
+        place: Whether it says where something lies on this machine: it is recorded, but corpora that differ in it alone
+            are equal.
     """
-    metadata = {"help": help, "minimum": minimum, "maximum": maximum, "choices": choices}
+    metadata = {"help": help, "minimum": minimum, "maximum": maximum, "choices": choices, "place": place}
     return field(default=default, metadata=metadata)

@@ -91,6 +91,11 @@ def describe(options_class: type[Any]) -> list[OptionRow]:
     ]
 
 
+def place_options(options: Any) -> list[str]:
+    """Names of the options that say where something lies on this machine."""
+    return [field.name for field in _fields(type(options)) if field.metadata.get("place")]
+
+
 def check_options_class(path: str, found: object) -> type[Any]:
     """Return what an import path named if it can serve as options: a dataclass with a default for each field.
 

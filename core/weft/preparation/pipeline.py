@@ -17,7 +17,7 @@ from weft.interfaces.progress import Reporter
 from weft.interfaces.samples import Item
 from weft.interfaces.source import Source, SourceLimits
 from weft.interfaces.trainer import Fit
-from weft.plugins.options import resolve_options
+from weft.plugins.options import place_options, resolve_options
 from weft.plugins.registry import Registry
 from weft.preparation.assemble import Findings, Written, part_counts, write_tables
 from weft.preparation.blocks import BlockStore, cut_blocks
@@ -346,7 +346,10 @@ def _manifest(
     entries = [SourceEntry(**dataclasses.asdict(facts)) for facts in collection.sources]
     sources = reference.sources(entries)
     weights = [source.weight for source in sources]
-    content = plan.options if set(weights) == {1.0} else {**plan.options, "weights": weights}
+    places = {f"{plan.modality}.{name}" for name in place_options(plan.judges.preparer.options)}
+    content = {name: value for name, value in plan.options.items() if name not in places}
+    if set(weights) != {1.0}:
+        content["weights"] = weights
     tables = Counter(dataclasses.asdict(collection.tables)) + Counter(reference.old_counts("table_rows") or {})
     return {
         "kind": "corpus",

@@ -85,7 +85,9 @@ class AudioOptions:
         125, "what a second costs the model, about; more sounds better and learns slower", choices=tuple(LAYOUTS)
     )
     codec_folder: str | None = weft.option(
-        None, "use the EnCodec, DAC or Mimi in this folder rather than learn a codec; needs weft-audio[published]"
+        None,
+        "use the EnCodec, DAC or Mimi in this folder rather than learn a codec; needs weft-audio[published]",
+        place=True,
     )
     codec_steps: int | None = weft.option(
         None, "steps of learning the codec; auto follows the amount of audio", minimum=1

@@ -75,7 +75,7 @@ class ImageOptions:
         None, "about how many tokens an image costs; auto follows the grid", minimum=6, maximum=64 * 65
     )
     codec_folder: str | None = weft.option(
-        None, "folder of a published VQModel (diffusers layout) to use instead of learning a codec"
+        None, "folder of a published VQModel (diffusers layout) to use instead of learning a codec", place=True
     )
     frames: str = weft.option("first", "pictures taken from an animation", choices=("first", "all"))
     crop: str = weft.option(
