@@ -7,11 +7,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import lru_cache
 
 import numpy as np
 import numpy.typing as npt
 import torch
-from torch import Tensor
 
 _BANDS = 24
 _WHITENING = 10**-2.5
@@ -23,13 +23,16 @@ _CUT_SHARE = 0.1
 _CUT_SECONDS, _CUT_SHARE_OF_SHORT = 0.11, 0.45
 """What one of them has and the other has not may be such a share of what is not silent, or last so long, which is a
 larger share of a short one."""
-_HOPELESS = 0.3
+_HOPELESS = 0.35
 """Whitened correlation that no copy falls below."""
+_PLAINLY = 0.8
+"""Plain correlation at which a second shift is likely."""
 _FINE = 8
 """Parts of a sample to which a shift is told."""
 
 Array = npt.NDArray[np.float64]
 Shifts = npt.NDArray[np.int64]
+Spectrum = npt.NDArray[np.complex64]
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,38 +80,48 @@ def likely_shifts(x_N: Array, y_N: Array, rate: int, limit: float) -> Iterator[S
         return
     cross = white[0].conj() * white[1]
     yield Shift(int(shifts_S[first]), _part(cross, int(shifts_S[first]), size))
-    second = int(_correlation(*plain, shifts_S, lengths).argmax())
-    if second != first:
+    plain_S = _correlation(*plain, shifts_S, lengths)
+    second = int(plain_S.argmax())
+    if second != first and plain_S[second] > _PLAINLY:
         yield Shift(int(shifts_S[second]), _part(cross, int(shifts_S[second]), size))
 
 
-def _spectrum(samples_N: Array, size: int, below: int) -> Tensor:
-    spectrum: Tensor = torch.fft.rfft(torch.from_numpy(samples_N).float(), size)
+def _spectrum(samples_N: Array, size: int, below: int) -> Spectrum:
+    spectrum: Spectrum = torch.fft.rfft(torch.from_numpy(samples_N).float(), size).numpy()
     spectrum[below:] = 0
     return spectrum
 
 
-def _whitening(spectra: list[Tensor], rate: int) -> Tensor:
+def _signal(spectrum: Spectrum) -> Array:
+    signal: Array = torch.fft.irfft(torch.from_numpy(spectrum)).double().numpy()
+    return signal
+
+
+def _whitening(spectra: list[Spectrum], rate: int) -> npt.NDArray[np.float32]:
     """The inverse root of what both have in bands of about equal width to the ear."""
-    frequencies = torch.linspace(0, rate / 2, len(spectra[0]))
-    place = torch.log1p(frequencies / 700)
-    band = (place / place[-1] * _BANDS).long().clamp(max=_BANDS - 1)
-    width = torch.bincount(band, minlength=_BANDS).clamp(min=1)
-    power = torch.zeros(_BANDS, dtype=torch.float64)
+    edges, widths = _bands(len(spectra[0]), rate)
+    power = np.zeros(len(edges))
     for spectrum in spectra:
-        energy = spectrum.abs().double().square()
-        power += torch.bincount(band, energy / energy.sum().clamp(min=1e-30), minlength=_BANDS) / width
-    weights: Tensor = (power + _WHITENING * power.max()).clamp(min=1e-30).rsqrt()[band].float()
-    return weights
+        energy = np.add.reduceat(spectrum.real**2 + spectrum.imag**2, edges, dtype=np.float64)
+        power += energy / widths / max(energy.sum(), 1e-30)
+    weights = 1 / np.sqrt(power + _WHITENING * power.max() + 1e-30)
+    return np.repeat(weights.astype(np.float32), widths)
 
 
-def _correlation(x: Tensor, y: Tensor, shifts_S: Shifts, lengths: tuple[int, int]) -> Array:
+@lru_cache(maxsize=16)
+def _bands(frequencies: int, rate: int) -> tuple[Shifts, Shifts]:
+    """The first frequency of each band, and how many it has."""
+    places = np.linspace(0, np.log1p(rate / 2 / 700), _BANDS, endpoint=False)
+    edges = np.unique((700 * np.expm1(places) / (rate / 2) * frequencies).astype(np.int64))
+    return edges, np.diff(np.append(edges, frequencies))
+
+
+def _correlation(x: Spectrum, y: Spectrum, shifts_S: Shifts, lengths: tuple[int, int]) -> Array:
     """Of what lies over each other, at each shift, given the spectra of both."""
-    size = 2 * (len(x) - 1)
-    products_S = torch.fft.irfft(x.conj() * y, size).double().numpy()[shifts_S]
-    x_N, y_N = (torch.fft.irfft(z, size).double().numpy()[:length] for z, length in zip((x, y), lengths, strict=True))
-    scale_S = np.sqrt(_common(x_N**2, shifts_S, lengths[1]) * _common(y_N**2, -shifts_S, lengths[0]))
-    correlation: Array = np.abs(products_S) / np.maximum(scale_S, 1e-30)
+    products_S = _signal(x.conj() * y)[shifts_S]
+    x_N, y_N = (_signal(z)[:length] for z, length in zip((x, y), lengths, strict=True))
+    energy_S = _common(x_N**2, shifts_S, lengths[1]) * _common(y_N**2, -shifts_S, lengths[0])
+    correlation: Array = np.abs(products_S) / np.sqrt(np.maximum(energy_S, 1e-60))
     return correlation
 
 
@@ -130,20 +143,21 @@ def _fits(samples_N: Array, shifts_S: Shifts, other: int, rate: int) -> npt.NDAr
     return fits
 
 
-def _part(cross: Tensor, shift: int, size: int) -> float:
+def _part(cross: Spectrum, shift: int, size: int) -> float:
     """Where within half a sample of a shift correlation is greatest: a decoder may delay a sound by parts of one."""
-    used = cross.abs().nonzero()
-    low, high = (int(used[0]), int(used[-1]) + 1) if len(used) else (0, 1)
-    turns = torch.arange(low, high, dtype=torch.float64) / size
-    values = cross[low:high].to(torch.complex128) * _turned((shift - 0.5) * turns % 1)
+    cross = cross[: 1 + int(np.flatnonzero(cross)[-1])]
+    turns = np.arange(len(cross)) / size
+    values = cross * _turned((shift - 0.5) * turns % 1)
     step = _turned(turns / _FINE)
     correlations = []
     for _ in range(_FINE + 1):
-        correlations.append(abs(float(values.real.sum())))
-        values = values * step
+        correlations.append(abs(float(values.real.sum(dtype=np.float64))))
+        values *= step
     return int(np.argmax(correlations)) / _FINE - 0.5
 
 
-def _turned(turns: Tensor) -> Tensor:
+def _turned(turns: Array) -> Spectrum:
     """Complex numbers of magnitude 1."""
-    return torch.polar(torch.ones_like(turns), 2 * torch.pi * turns)
+    angles = (2 * np.pi * turns).astype(np.float32)
+    turned: Spectrum = np.cos(angles) + np.complex64(1j) * np.sin(angles)
+    return turned

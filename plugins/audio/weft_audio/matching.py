@@ -119,11 +119,10 @@ def _limit(samples_N: Array, rate: int) -> float:
     has no high frequencies, and one with them is another."""
     bands = max(1, round(rate / 2 / _NARROW))
     # Faded in and out: an abrupt beginning has all frequencies.
-    faded_N = samples_N * np.hanning(len(samples_N) + 2)[1:-1]
-    size = 1 << (len(samples_N) - 1).bit_length()
-    energy = torch.fft.rfft(torch.from_numpy(faded_N).float(), size).abs().square()
-    power = torch.stack([band.sum() for band in energy.tensor_split(bands)])
-    filled = 1 + int((power >= _NOTHING * power.max()).nonzero().max())
+    faded_N = torch.from_numpy(samples_N).float() * torch.hann_window(len(samples_N) + 2, periodic=False)[1:-1]
+    energy = torch.fft.rfft(faded_N, 1 << (len(samples_N) - 1).bit_length()).abs().square().double().numpy()
+    power = np.add.reduceat(energy, np.arange(bands) * len(energy) // bands)
+    filled = 1 + int(np.flatnonzero(power >= _NOTHING * power.max())[-1])
     return filled / bands if filled * _NARROW >= _LOWEST_LIMIT else 1.0
 
 

@@ -8,7 +8,7 @@ import numpy as np
 import numpy.typing as npt
 
 import weft
-from weft_audio.fingerprint import TOLERANCE, keys, mel_power, sketch, sketch_distances
+from weft_audio.fingerprint import alike, keys_and_sketch, mel_power
 from weft_audio.matching import match
 from weft_audio.waveform import Waveform
 
@@ -23,12 +23,11 @@ class AudioNearDuplicates(weft.NearDuplicates[Waveform]):
     """
 
     def sign(self, payloads: Sequence[Waveform]) -> list[weft.Signature]:
-        powers = (mel_power(payload) for payload in payloads)
-        return [weft.Signature(keys(power), sketch(power)) for power in powers]
+        return [weft.Signature(*keys_and_sketch(mel_power(payload))) for payload in payloads]
 
     def close(self, sketch: npt.NDArray[np.uint64], others: npt.NDArray[np.uint64]) -> npt.NDArray[np.bool_]:
-        """Those whose bands are about as loud for about as long."""
-        return sketch_distances(sketch, others) <= TOLERANCE
+        """Those that have enough keys in common and whose bands are about as loud for about as long."""
+        return alike(sketch, others)
 
     def same(self, a: Waveform, b: Waveform) -> bool:
         """Whether laid over each other they correlate, and neither has a large part that the other has not."""

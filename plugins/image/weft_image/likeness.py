@@ -40,11 +40,16 @@ _FAR = 0.12
 _GAINS, _OFFSET = (0.7, 1.43), 0.2
 """How much brighter, and by how much, a copy may be."""
 _SAME_GAIN = 0.02
+_PAPER_SLACK = 0.5
+"""How much more may be left over of a drawing on paper, as a share of how much brighter it is: what was cut off at
+white before the picture was made smaller cannot be told."""
 _PALE = 0.9
 """What is as white as this may hold some paper."""
 _ENOUGH = 16
 """Fewest levels that tell how bright something is."""
 _MUCH_WHITE = 0.05
+_WORTH_REFINING = 2.5
+"""How many times what is allowed may be left over for more steps to be worth it."""
 _WORTH_TURNING, _WORTH_TURNING_ON_WHITE = 3.0, 10.0
 """How many times what is allowed may be left over for the other direction to be tried; white hides where things end and
 how bright they were, so more depends on the direction."""
@@ -132,7 +137,10 @@ def _roughly_over(moved: Floats, fixed: Floats) -> _Placement:
 def _left_at_best(moved: Floats, fixed: Floats, start: _Placement, limit: Tolerance) -> float:
     """What is left over of one picture where the other is laid over it, as a multiple of what may be."""
     gray, other = _gray(moved), _gray(fixed)
-    best = difference(moved, fixed, _laid_over(gray, other, start, _FINE, 5)).beyond(limit)
+    placement = _laid_over(gray, other, start, _FINE, 5)
+    best = difference(moved, fixed, placement).beyond(limit)
+    if 1 < best <= _WORTH_REFINING:
+        best = min(best, difference(moved, fixed, _laid_over(gray, other, placement, _FINE, 8)).beyond(limit))
     if best > 1 and _much_white(fixed):
         # The search may have been led astray.
         best = min(best, difference(moved, fixed, _Placement()).beyond(limit))
@@ -218,10 +226,14 @@ def _left_over(moved_CHW: Floats, fixed_CHW: Floats, placement: _Placement, blur
         seam = drawn & _grown(np.minimum(warped, fixed).min(0) > _PALE)
         drawn = drawn & ~seam if int((drawn & ~seam).sum()) >= _ENOUGH else drawn
     gain, offset = _brightness(soft[:, drawn], shown[:, drawn], not on_paper)
-    left = shown - smooth_y @ np.clip(gain * warped + offset, 0, 1) @ smooth_x.T
+    expected = smooth_y @ np.clip(gain * warped + offset, 0, 1) @ smooth_x.T
+    left = shown - expected
     if on_paper and abs(1 - gain) > _SAME_GAIN:
         # A pixel of both drawing and paper is made brighter by its share of the drawing alone.
-        left -= (1 - gain) * seam * np.clip(left.mean(0) / (1 - gain), 0, white)
+        most = np.minimum(white, np.abs(expected - soft).min(0) / abs(1 - gain))
+        blank = (soft.min(0) > _WHITE) & _grown(paper)
+        share = np.where(blank, most, np.clip(left.mean(0) / (1 - gain), 0, most))
+        left = (left - (1 - gain) * seam * share) / (1 + _PAPER_SLACK * abs(1 - gain))
     return np.where(paper, 0, left), shown
 
 

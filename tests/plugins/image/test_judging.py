@@ -151,3 +151,9 @@ def test_the_entry_module_is_light() -> None:
     names = "torch", "torchvision", "PIL", "numpy"
     probe = f"import sys, weft_image; print([n for n in {names} if n in sys.modules], end='')"
     assert subprocess.run([sys.executable, "-c", probe], capture_output=True, text=True, check=True).stdout == "[]"
+
+
+def test_torchvision_is_not_waited_for() -> None:
+    """Importing it takes longer than reading thousands of pictures."""
+    probe = "import sys, weft_image.preparer, weft_image.published; print('torchvision' in sys.modules, end='')"
+    assert subprocess.run([sys.executable, "-c", probe], capture_output=True, text=True, check=True).stdout == "False"

@@ -110,6 +110,14 @@ def test_what_is_transparent_shows_white(read: Any, mode: str) -> None:
     assert quarters(found) == [(0, 0, 0)] * 2 + [(255, 255, 255)] * 2
 
 
+@pytest.mark.parametrize("mode", ["RGBA", "LA"])
+def test_any_opacity_lets_as_much_of_the_white_through(mode: str) -> None:
+    level, opacity = np.meshgrid(np.arange(256, dtype=np.uint8), np.arange(256, dtype=np.uint8))
+    found = np.asarray(flatten(Image.fromarray(np.stack([level] * 3 + [opacity], -1)).convert(mode)), float)
+    wanted = (level * (opacity / 255) + 255 - opacity).round()
+    assert np.abs(found.reshape(256, 256, -1) - wanted[..., None]).max() <= 1
+
+
 @pytest.mark.parametrize("kind", ["PNG", "GIF"])
 def test_a_transparent_entry_of_a_palette_shows_white(read: Any, kind: str) -> None:
     image = disk("blue", "black").convert("P", palette=Image.Palette.ADAPTIVE)
