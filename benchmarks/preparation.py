@@ -27,7 +27,7 @@ from tokenizers import Tokenizer
 import weft
 from weft.interfaces.progress import Silent
 from weft.plugins.registry import get_registry
-from weft.preparation.blocks import cut_blocks
+from weft.preparation.blocks import BlockStore, cut_blocks
 from weft.preparation.collect import collect
 from weft.preparation.encode import write_layer
 from weft.preparation.engines.local import LocalEngine
@@ -50,7 +50,7 @@ def main() -> None:
             million(folder)
         else:
             fashion(folder, arguments.engine)
-            processes()
+            processes(folder)
             tokenization(folder)
 
 
@@ -71,7 +71,7 @@ def fashion(folder: Path, engine: bool) -> None:
         print(f"the same corpus: {'kept' if there.sha256 == corpora[0].sha256 else 'MISSED'}")
 
 
-def processes() -> None:
+def processes(folder: Path) -> None:
     """Two processes beside one, in turn, of the stage that they share."""
     for modality, name in (
         ("image", "fashion_mnist"),
@@ -88,13 +88,15 @@ def processes() -> None:
         preparer_class = registry.preparer_class(modality)
         preparer = preparer_class(preparer_class.resolve(registry.options_class(modality)(), items))
         judges = Judges(modality, preparer, preparer.filters(), registry.payload_format(modality), preparer.near())
-        work = Work(judges, cut_blocks(items, preparer))
+        blocks = cut_blocks(items, preparer)
+        work = Work(judges, blocks, BlockStore(folder / name, len(blocks)))
         one, two = paired(partial(examine, work, 1), partial(examine, work, 2))
         show(f"{name}: two processes beside one, times as fast", one / two, TWICE, at_most=False)
 
 
 def examine(work: Work, count: int) -> None:
-    for _ in LocalEngine(count, 300.0).examine(work, range(len(work.blocks))):
+    assert work.store is not None
+    for _ in LocalEngine(count, 300.0).examine(work, work.store, range(len(work.blocks))):
         pass
 
 

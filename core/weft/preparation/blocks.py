@@ -100,7 +100,8 @@ class BlockStore:
         shutil.rmtree(partial, ignore_errors=True)
         partial.mkdir()
         write_rows(partial / "verdicts.parquet", examined.verdicts, VERDICTS)
-        write_rows(partial / "examples.parquet", examined.examples, EXAMPLES)
+        if examined.examples:
+            write_rows(partial / "examples.parquet", examined.examples, EXAMPLES)
         write_rows(partial / "kept.parquet", examined.kept, _KEPT)
         with PayloadWriter(partial / "payloads") as writer:
             for payload in examined.payloads:
@@ -119,8 +120,9 @@ class BlockStore:
 
     def examples(self) -> Iterator[ExampleRow]:
         """All examples, block by block."""
-        for number in range(self._count):
-            for row in read_table(self._path(number) / "examples.parquet", EXAMPLES).to_pylist():
+        for path in self._paths("examples.parquet"):
+            number = int(path.parent.name)
+            for row in read_table(path, EXAMPLES).to_pylist():
                 yield ExampleRow(**{**row, "sample": row["sample"] + self._first.get((number, row["item"]), 0)})
 
     def kept(self) -> Iterator[KeptSample]:
@@ -182,8 +184,8 @@ class BlockStore:
         if not path.is_dir():
             return False
         with suppress(OSError, FolderError, pa.ArrowException, ValueError):
-            for name in ("verdicts", "examples", "kept"):
-                pq.ParquetFile(path / f"{name}.parquet").close()
+            for file in path.glob("*.parquet"):
+                pq.ParquetFile(file).close()
             for file in (path / "payloads").iterdir():
                 pq.ParquetFile(file).close()
             if (path / "signatures.npz").is_file():

@@ -140,7 +140,8 @@ class Judges:
             if each.on != when:
                 continue
             try:
-                sample = replace(sample, figures={**sample.figures, **each.measure(sample)})
+                if measured := each.measure(sample):
+                    sample = replace(sample, figures={**sample.figures, **measured})
                 answer = each.check(sample)
             except (OptionError, PluginError):
                 raise

@@ -270,9 +270,8 @@ def _examine(
     todo = sum(len(blocks[number]) for number in missing)
     kept = 0
     with reporter.task(f"reading {plan.modality}", todo, "item") as task:
-        for number, examined in engine.examine(Work(plan.judges, blocks), missing):
-            store.write(number, examined)
-            kept += len(examined.kept)
+        for number, count in engine.examine(Work(plan.judges, blocks, store), store, missing):
+            kept += count
             task.advance(len(blocks[number]), kept=kept)
     return store
 

@@ -14,8 +14,7 @@ from typing import Any
 
 from pebble import ProcessExpired, ProcessPool
 
-from weft.preparation.engines.work import Engine, Lost, Work, crashed, timed_out
-from weft.preparation.examine import Examined
+from weft.preparation.engines.work import Engine, Outcome, Work, crashed, timed_out
 
 AHEAD = 2
 """Tasks a process that are handed out at once: enough that none waits, and few results wait in memory."""
@@ -36,7 +35,7 @@ class LocalEngine(Engine):
         self._processes = processes
         self._seconds = seconds
 
-    def run(self, work: Work, tasks: Sequence[tuple[int, int | None]]) -> Iterator[tuple[int, Examined | Lost]]:
+    def run(self, work: Work, tasks: Sequence[tuple[int, int | None]]) -> Iterator[tuple[int, Outcome]]:
         if not tasks:
             return
         workers = min(self._processes, len(tasks))
@@ -46,7 +45,7 @@ class LocalEngine(Engine):
             left = iter(enumerate(tasks))
             while True:
                 while len(waiting) < workers * AHEAD and (task := next(left, None)) is not None:
-                    waiting[pool.schedule(_examine, args=task[1], timeout=self._seconds)] = task[0]
+                    waiting[pool.schedule(_carry_out, args=task[1], timeout=self._seconds)] = task[0]
                 if not waiting:
                     return
                 for future in wait(waiting, return_when=FIRST_COMPLETED).done:
@@ -55,9 +54,9 @@ class LocalEngine(Engine):
             pool.stop()  # type: ignore[no-untyped-call]
             pool.join()
 
-    def _outcome(self, future: Future[Any]) -> Examined | Lost:
+    def _outcome(self, future: Future[Any]) -> Outcome:
         try:
-            outcome: Examined = future.result()
+            outcome: Outcome = future.result()
         except ProcessExpired as error:
             return crashed(f"exit code {error.exitcode}")
         except TimeoutError:
@@ -90,6 +89,6 @@ def _end_with(parent: int) -> None:
     os.kill(os.getpid(), signal.SIGTERM if sys.platform == "win32" else signal.SIGKILL)
 
 
-def _examine(number: int, place: int | None) -> Examined:
+def _carry_out(number: int, place: int | None) -> Outcome:
     assert _work is not None
-    return _work.examine(number, place)
+    return _work.carry_out(number, place)

@@ -5,14 +5,14 @@ The nodes need the same Weft and plugins, and the sources under the same paths.
 
 from __future__ import annotations
 
+import dataclasses
 import os
 import time
 from collections.abc import Iterator, Sequence
 from typing import Any
 
 from weft.errors import OptionError
-from weft.preparation.engines.work import Engine, Lost, Work, crashed, timed_out
-from weft.preparation.examine import Examined
+from weft.preparation.engines.work import Engine, Outcome, Work, crashed, timed_out
 
 START_SECONDS = 30.0
 """What a worker may take to start, which is not the fault of what it works at."""
@@ -42,15 +42,15 @@ class RayEngine(Engine):
         self._processes = processes
         self._seconds = seconds
 
-    def run(self, work: Work, tasks: Sequence[tuple[int, int | None]]) -> Iterator[tuple[int, Examined | Lost]]:
+    def run(self, work: Work, tasks: Sequence[tuple[int, int | None]]) -> Iterator[tuple[int, Outcome]]:
         ray = self._ray
         if not ray.is_initialized():
             own = {} if os.environ.get("RAY_ADDRESS") else {"num_cpus": self._processes}
             ray.init(include_dashboard=False, log_to_driver=False, logging_level="error", **own)
         # One death is one death: a task that Ray quietly tries again would cost its limit several times over.
-        remote = ray.remote(num_cpus=1, max_retries=0)(_examine)
+        remote = ray.remote(num_cpus=1, max_retries=0)(_carry_out)
         # In a list, so that Ray hands on the reference and each worker unpacks the work once, not with every task.
-        shared = [ray.put(work)]
+        shared = [ray.put(dataclasses.replace(work, store=None))]
         # No more than can run at once: a task that waits behind one that hangs would be taken to hang as well.
         most = max(1, int(ray.cluster_resources().get("CPU", 1)))
         waiting: dict[Any, tuple[int, float]] = {}
@@ -68,10 +68,10 @@ class RayEngine(Engine):
                 ray.cancel(reference, force=True)
                 yield waiting.pop(reference)[0], timed_out(self._seconds)
 
-    def _outcome(self, reference: Any) -> Examined | Lost:
+    def _outcome(self, reference: Any) -> Outcome:
         exceptions = self._ray.exceptions
         try:
-            outcome: Examined = self._ray.get(reference)
+            outcome: Outcome = self._ray.get(reference)
         except exceptions.WorkerCrashedError:
             return crashed("a worker of the cluster was lost")
         except exceptions.OutOfMemoryError:
@@ -85,11 +85,11 @@ _works: dict[Any, Work] = {}
 """What this worker of a cluster has unpacked; that of the present preparation alone."""
 
 
-def _examine(shared: list[Any], number: int, place: int | None) -> Examined:
+def _carry_out(shared: list[Any], number: int, place: int | None) -> Outcome:
     (reference,) = shared
     if reference not in _works:
         import ray  # type: ignore[import-not-found,import-untyped,unused-ignore]
 
         _works.clear()
         _works[reference] = ray.get(reference)
-    return _works[reference].examine(number, place)
+    return _works[reference].carry_out(number, place)
