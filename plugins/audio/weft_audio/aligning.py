@@ -74,13 +74,13 @@ def likely_shifts(x_N: Array, y_N: Array, rate: int, limit: float) -> Iterator[S
     plain = [_spectrum(samples, size, below) for samples in (x_N, y_N)]
     whitening = _whitening(plain, rate)
     white = [spectrum * whitening for spectrum in plain]
-    whitened_S = _correlation(*white, shifts_S, lengths)
+    whitened_S = _correlation(white[0], white[1], shifts_S, lengths)
     first = int(whitened_S.argmax())
     if whitened_S[first] < _HOPELESS:
         return
     cross = white[0].conj() * white[1]
     yield Shift(int(shifts_S[first]), _part(cross, int(shifts_S[first]), size))
-    plain_S = _correlation(*plain, shifts_S, lengths)
+    plain_S = _correlation(plain[0], plain[1], shifts_S, lengths)
     second = int(plain_S.argmax())
     if second != first and plain_S[second] > _PLAINLY:
         yield Shift(int(shifts_S[second]), _part(cross, int(shifts_S[second]), size))

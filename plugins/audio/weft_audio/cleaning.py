@@ -49,11 +49,11 @@ def center(sound: Waveform) -> Waveform:
     """Without its constant offset, and no louder than full scale."""
     if not len(sound.samples):
         return sound
-    samples = sound.samples - sound.samples.mean(dtype=np.float64).astype(np.float32)
-    peak = max(float(samples.max()), -float(samples.min()))
+    centered = Waveform(sound.samples - np.add.reduce(sound.samples) / np.float32(len(sound.samples)), sound.rate)
+    peak = centered.peak
     if peak > 1:
-        samples /= np.float32(peak)
-    return Waveform(samples, sound.rate)
+        np.divide(centered.samples, np.float32(peak), out=centered.samples)
+    return centered
 
 
 def trim(sound: Waveform, level: float) -> Waveform:

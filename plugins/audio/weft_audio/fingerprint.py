@@ -51,7 +51,7 @@ _LEVEL_WORDS = _GROUPS * len(_RANKS) // 8
 _KEY_WORDS = 60
 """Of the keys with the smallest hashes so many are part of the sketch."""
 _NO_KEY = np.uint64(2**64 - 1)
-_LEAST_SHARED, _UNCERTAIN = 0.1, 14
+_LEAST_SHARED, _UNCERTAIN = 0.12, 16
 """Least share that copies have in common of their keys, save so many that damage may have changed."""
 _TOLERANCE = 4.0
 """Decibels by which their levels differ in the mean at most."""

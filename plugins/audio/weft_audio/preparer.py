@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
+from functools import cached_property
 from itertools import chain, islice
-from math import ceil
+from math import ceil, isfinite
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -99,7 +100,7 @@ class AudioPreparer(weft.Preparer[Waveform, AudioOptions]):
             figures |= {} if level is None else {"loudness_lufs": level}
         elif options.peak is not None:
             sound = with_peak(sound, options.peak)
-        length = self._codec_config().clip_samples
+        length = self._codec_config.clip_samples
         sound = (sound if length is None else pad(sound, length)).quantized()
         return weft.Sample(sound, sample.prompt, {**sample.figures, **figures})
 
@@ -126,7 +127,7 @@ class AudioPreparer(weft.Preparer[Waveform, AudioOptions]):
 
             published = PublishedCodec.from_folder(Path(self.options.codec_folder), self.options.tokens)
             return weft.FittedCodec(published, measure_codec(published, held_out))
-        codec = learn_codec(samples, self._codec_config(), self.options.codec_steps, fit)
+        codec = learn_codec(samples, self._codec_config, self.options.codec_steps, fit)
         return weft.FittedCodec(codec, measure_codec(codec, held_out))
 
     @property
@@ -134,11 +135,11 @@ class AudioPreparer(weft.Preparer[Waveform, AudioOptions]):
         assert self.options.rate is not None
         return self.options.rate
 
-    @property
+    @cached_property
     def _longest(self) -> float:
         """Seconds of the longest clip."""
         assert self.options.seconds is not None
-        length = self._codec_config().clip_samples
+        length = self._codec_config.clip_samples
         return self.options.seconds if length is None else length / self._rate
 
     @property
@@ -150,6 +151,7 @@ class AudioPreparer(weft.Preparer[Waveform, AudioOptions]):
         # Equal parts would each be filled up with silence.
         return "fully" if self.options.fixed else "evenly"
 
+    @cached_property
     def _codec_config(self) -> CodecConfig:
         stride, books = LAYOUTS[self.options.tokens]
         config = CodecConfig(self._rate, Spectrum.for_rate(self._rate).hop, stride, books)
@@ -167,8 +169,8 @@ def _published(options: AudioOptions) -> PublishedConfig:
 
 
 def _as_sample(sound: Waveform, caption: str | None, channels: int) -> weft.Sample[Waveform] | weft.Unreadable:
-    # A sum is finite only if all are, and adding up is quicker than asking each.
-    if not np.isfinite(np.sum(sound.samples, dtype=np.float64)):
+    # Their energy is finite only if all are, and is found more quickly than by asking each.
+    if not isfinite(sound.samples @ sound.samples) and not np.isfinite(sound.samples).all():
         wrong = len(sound.samples) - np.count_nonzero(np.isfinite(sound.samples))
         return weft.Unreadable(f"{wrong} of its {len(sound.samples)} samples are no numbers (infinite, or NaN)")
     figures = {ORIGINAL_RATE: float(sound.rate), "channels": float(channels), "seconds": sound.seconds}

@@ -162,10 +162,11 @@ class _Stream(soundfile.SoundFile):  # type: ignore[misc]
         # Hardly more than the header promises is made room for; to be given less than was asked for is the end.
         left = self.frames - self.decoded
         room = max(1, min(left + _MORE if left > 0 else _BLOCK, _BLOCK // self.channels, most))
-        block: Samples = self.read(room, dtype="float32", always_2d=True)
-        self.decoded += len(block)
-        self.ended = len(block) < room
-        return block
+        block = np.empty((room, self.channels), np.float32)
+        count = self.buffer_read_into(block, dtype="float32")
+        self.decoded += count
+        self.ended = count < room
+        return block[:count]
 
 
 @contextmanager

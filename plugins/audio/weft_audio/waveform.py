@@ -39,13 +39,20 @@ class Waveform:
 
     def pcm(self) -> npt.NDArray[np.int16]:
         """16-bit levels, rounded, and clipped at full scale."""
-        levels = self.samples * np.float32(_STEPS)
-        np.rint(levels, out=levels)
-        return np.clip(levels, -_STEPS, _STEPS - 1, out=levels).astype(np.int16)
+        return self._levels().astype(np.int16)
 
     def quantized(self) -> Self:
         """What :meth:`from_pcm` makes of :meth:`pcm`: the nearest waveform that 16 bits hold."""
-        return type(self).from_pcm(self.pcm(), self.rate)
+        levels = self._levels()
+        levels *= np.float32(1 / _STEPS)
+        return type(self)(levels, self.rate)
+
+    def _levels(self) -> npt.NDArray[np.float32]:
+        levels: npt.NDArray[np.float32] = self.samples * np.float32(_STEPS)
+        np.rint(levels, out=levels)
+        np.minimum(levels, np.float32(_STEPS - 1), out=levels)
+        np.maximum(levels, np.float32(-_STEPS), out=levels)
+        return levels
 
     @property
     def seconds(self) -> float:

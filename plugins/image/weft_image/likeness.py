@@ -37,10 +37,10 @@ _NO_DETAIL = 1e-3
 _SCALES = (0.85, 1.18)
 _FAR = 0.12
 """Longest shift, as a share of the side."""
-_GAINS, _OFFSET = (0.7, 1.43), 0.2
+_GAINS, _OFFSET = (0.75, 1.34), 0.2
 """How much brighter, and by how much, a copy may be."""
 _SAME_GAIN = 0.02
-_PAPER_SLACK = 0.5
+_PAPER_SLACK = 1.0
 """How much more may be left over of a drawing on paper, as a share of how much brighter it is: what was cut off at
 white before the picture was made smaller cannot be told."""
 _PALE = 0.9
@@ -143,7 +143,9 @@ def _left_at_best(moved: Floats, fixed: Floats, start: _Placement, limit: Tolera
         best = min(best, difference(moved, fixed, _laid_over(gray, other, placement, _FINE, 8)).beyond(limit))
     if best > 1 and _much_white(fixed):
         # The search may have been led astray.
-        best = min(best, difference(moved, fixed, _Placement()).beyond(limit))
+        best = min(
+            best, *(difference(moved, fixed, other_place).beyond(limit) for other_place in (start, _Placement()))
+        )
     return best
 
 

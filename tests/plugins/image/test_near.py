@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import io
+import itertools
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
-from PIL import Image, ImageEnhance, ImageOps
+from PIL import Image, ImageDraw, ImageEnhance, ImageOps
 
 import weft
 from weft_image.near import NearImages
@@ -69,6 +70,56 @@ def test_a_small_change_of_what_is_shown_is_another_picture() -> None:
     after = before.copy()
     after.paste((255, 0, 0), (30, 30, 50, 50))
     assert not NearImages("on", mirrored=False).same(cleaned(before), cleaned(after))
+
+
+def drawing(color: str, wave: bool = False) -> Image.Image:
+    """A heart-like shape with a shine, on white; a thin gray line beside it where asked for."""
+    image = Image.new("RGB", (144, 144), "white")
+    pen = ImageDraw.Draw(image)
+    pen.ellipse((20, 24, 104, 108), fill=color, outline="gray", width=4)
+    pen.ellipse((40, 40, 56, 56), fill="white")
+    if wave:
+        pen.arc((40, 20, 132, 112), -50, 50, fill=(190, 190, 190), width=5)
+    return image
+
+
+@pytest.mark.parametrize(
+    ("a", "b"),
+    [("#f44336", "#b66e54"), ("#e2e2e2", "#949494"), ("#f44336", "#f9a825")],
+    ids=["red and brown", "white and gray", "red and orange"],
+)
+def test_a_drawing_in_another_color_is_another_picture(a: str, b: str) -> None:
+    near = NearImages("on", mirrored=False)
+    assert not near.same(cleaned(drawing(a)), cleaned(drawing(b)))
+    assert not near.same(cleaned(drawing(b)), cleaned(drawing(a)))
+
+
+@pytest.mark.parametrize("times", [0.9, 1.0, 1.1])
+def test_a_faint_line_more_is_another_picture_however_bright(times: float) -> None:
+    near = NearImages("on", mirrored=False)
+    with_line = ImageEnhance.Brightness(drawing("#456e7e", wave=True)).enhance(times)
+    assert not near.same(cleaned(drawing("#456e7e")), cleaned(with_line))
+
+
+@pytest.mark.parametrize("times", [0.8, 0.9, 1.1, 1.2])
+def test_a_drawing_may_be_made_brighter_and_its_paper_stay_white(times: float) -> None:
+    near = NearImages("on", mirrored=False)
+    for color in ("#a04030", "#305090", "#508040"):
+        original = drawing(color)
+        paper = ImageOps.invert(original.convert("L")).point(lambda level: 255 if level > 0 else 0)
+        copy = Image.composite(ImageEnhance.Brightness(original).enhance(times), original, paper)
+        assert nominated(near, cleaned(original), cleaned(copy))
+        assert near.same(cleaned(original), cleaned(copy))
+
+
+def test_a_plain_cloth_is_not_a_patterned_one() -> None:
+    plain = np.full((28, 28), 0, np.uint8)
+    plain[3:26, 5:23] = 170
+    patterned = plain.copy()
+    for row, column in itertools.product((5, 9, 13, 17, 21), (7, 11, 15, 19)):
+        patterned[row : row + 2, column : column + 2] = 225
+    near = NearImages("on", mirrored=False)
+    assert not near.same(Image.fromarray(plain), Image.fromarray(patterned))
 
 
 def test_mirror_images_count_only_where_asked_for() -> None:
