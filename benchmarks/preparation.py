@@ -166,7 +166,7 @@ def in_a_process_of_its_own(work: Callable[..., Any], *arguments: Any) -> tuple[
     peak = 0
     while process.is_alive():
         peak = max(peak, sum(map(memory, family(process.pid))))
-        process.join(0.2)
+        process.join(1)
     return peak / 2**20, results.get()
 
 
