@@ -1,8 +1,8 @@
 """Reading and cleaning audio through the plugin beside a plain loop of soundfile and torchaudio.
 
 Both decode every file, mix its channels, resample it and take the constant offset out; the plugin also checks what it
-reads, keeps to full scale, rounds to 16 bits, and notes what the corpus says of a clip. Limit: at most 1.00 times the plain loop's CPU time, the least of
-several turns each.
+reads, keeps to full scale, rounds to 16 bits, and notes what the corpus says of a clip. Limit: at most 1.00 times the
+plain loop's CPU time, the least of several turns each.
 
     python benchmarks/audio_speed.py [FOLDER ...] [--turns N]
 """

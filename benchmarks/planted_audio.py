@@ -9,8 +9,8 @@ stays in the corpora tells what was found. Limits: recall 0.95 of every kind ove
 
     python benchmarks/planted_audio.py [FOLDER ...] [--clips N] [--part 0|1] [--seed N] [--keep FOLDER]
 
-FOLDERs hold clips; without them those of the sample data are taken. --part takes every other clip only: limits were
-chosen on part 0, part 1 was held out. Another seed plants other copies.
+FOLDERs hold clips; without them those of the sample data are taken. --part takes every other clip only, so that limits
+can be chosen on one half and judged on the other. Another seed plants other copies.
 """
 
 from __future__ import annotations

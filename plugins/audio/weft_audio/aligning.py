@@ -27,6 +27,8 @@ _HOPELESS = 0.35
 """Whitened correlation that no copy falls below."""
 _PLAINLY = 0.8
 """Plain correlation at which a second shift is likely."""
+_SMALLEST = 64
+"""Size of a transform that tells parts of a sample apart."""
 _FINE = 8
 """Parts of a sample to which a shift is told."""
 
@@ -63,7 +65,7 @@ def likely_shifts(x_N: Array, y_N: Array, rate: int, limit: float) -> Iterator[S
         rate: Samples a second of both.
         limit: Share of half the rate above which nothing is compared.
     """
-    size = 1 << (len(x_N) + len(y_N) - 1).bit_length()
+    size = max(_SMALLEST, 1 << (len(x_N) + len(y_N) - 1).bit_length())
     shifts_S = np.arange(1 - len(x_N), len(y_N))
     possible_S = _fits(x_N, shifts_S, len(y_N), rate) & _fits(y_N, -shifts_S, len(x_N), rate)
     shifts_S = shifts_S[possible_S]

@@ -174,7 +174,7 @@ def _clipped(x_N: Array, y_N: Array, shift: Shift) -> Array:
 
 def _common_bands(power_x_B: Array, power_y_B: Array, edges_B: Array) -> int:
     """How many bands both have: a filter that leaves a slope, and aliases above it, ends a sound as well."""
-    levels_x, levels_y = (10 * np.log10(p / p.max() + 1e-12) for p in (power_x_B, power_y_B))
+    levels_x, levels_y = (10 * np.log10(p / max(p.max(), 1e-30) + 1e-12) for p in (power_x_B, power_y_B))
     needed = int(np.count_nonzero(edges_B < _LOWEST_LIMIT)) - 1
     difference_B = levels_x - levels_y
     differs_B = np.abs(difference_B - np.median(difference_B[:needed])) > _SLOPE
