@@ -207,6 +207,8 @@ class MelodyPreparer(weft.Preparer):
                 raise errors[line]
             if line == "DIE":
                 os._exit(7)
+            if line == "EXIT":
+                raise SystemExit(3)
             if line == "HANG":
                 time.sleep(1000)
             if line == "broken":

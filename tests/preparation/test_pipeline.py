@@ -104,13 +104,6 @@ def test_counts_that_do_not_add_up_are_noticed() -> None:
             check_counts({**good, name: 4})
 
 
-def test_what_a_user_does_passes(prepare: Any, write: Any, tmp_path: Path) -> None:
-    source = write({**MELODIES, "stop.mel": "1 2 3\nSTOP"})
-    with pytest.raises(KeyboardInterrupt):
-        prepare(source)
-    assert [path.name for path in tmp_path.iterdir() if path.name != "site-of-fakes"] == ["source"]
-
-
 def test_a_plugin_that_lacks_something_is_no_unreadable_item(prepare: Any, write: Any) -> None:
     with pytest.raises(PluginError, match="install libmelody"):
         prepare(write({**MELODIES, "z.mel": "PLUGIN"}))

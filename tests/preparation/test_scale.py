@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import resource
 import sys
 from collections import Counter
 from collections.abc import Iterator
@@ -13,10 +14,13 @@ from typing import Any
 
 import pytest
 
-from weft.errors import FolderError
+from weft.errors import FolderError, OptionError
+from weft.interfaces.progress import Silent
+from weft.interfaces.source import Source
 from weft.preparation.blocks import BlockStore
 from weft.preparation.engines.local import LocalEngine
 from weft.preparation.engines.work import Work
+from weft.preparation.pipeline import PrepareRequest, prepare_corpus
 from weft.storage.corpus import CorpusFolder
 
 MANY = {
@@ -117,12 +121,12 @@ def test_what_was_done_is_not_done_again(
     with pytest.raises(Interrupted):
         prepare(source)
     assert not (tmp_path / "corpus").exists()
-    done = {path.name: path.stat().st_mtime_ns for path in (tmp_path / WORKPLACE / "blocks").glob("?????")}
+    done = {path.name: path.stat().st_mtime_ns for path in (tmp_path / WORKPLACE).glob("blocks-*/?????")}
     assert len(done) >= after
     monkeypatch.setattr("weft.preparation.pipeline.decide", interrupted)
     with pytest.raises(Interrupted):
         prepare(source)
-    again = {path.name: path.stat().st_mtime_ns for path in (tmp_path / WORKPLACE / "blocks").glob("?????")}
+    again = {path.name: path.stat().st_mtime_ns for path in (tmp_path / WORKPLACE).glob("blocks-*/?????")}
     assert again.items() > done.items()
     monkeypatch.undo()
     resumed = prepare(source)
@@ -281,7 +285,62 @@ def test_examples_of_every_reason_are_kept(prepare: Any, write: Any) -> None:
 def test_an_error_that_the_user_can_mend_comes_out_of_a_worker(prepare: Any, write: Any, tmp_path: Path) -> None:
     with pytest.raises(Exception, match="install libmelody"):
         prepare(write({**MANY, "x.mel": "PLUGIN\n"}), processes=2)
-    assert not list(tmp_path.glob(".*"))
+    assert not (tmp_path / "corpus").exists()
+
+
+@pytest.mark.parametrize("word", ["STOP", "EXIT"])
+def test_what_ends_a_process_ends_no_preparation(prepare: Any, write: Any, word: str) -> None:
+    corpus = prepare(write({"a.mel": "1 2 3\n", "b.mel": f"1 2\n{word}\n", "c.mel": "4 5 6\n"}))
+    assert {row["item"]: row["reason"] for row in verdicts(corpus) if row["sample"] is None} == {
+        "a.mel": None, "b.mel": "crashed", "c.mel": None,
+    }  # fmt: skip
+
+
+def test_copies_do_not_make_a_text_boilerplate(prepare: Any, write: Any) -> None:
+    corpus = prepare(
+        write({"a.mel": "7 1 2\n" * 6 + "8 9\n5 6\n3 4\n"}), options={"melody.shared": True, "melody.shortest": 1}
+    )
+    assert corpus.manifest["counts"]["rejected"] == {"duplicate": 5}
+
+
+def test_many_blocks_need_few_open_files(prepare: Any, write: Any) -> None:
+    source = write({f"{i:05d}.mel": f"{i} {i % 7 + 1}\n" for i in range(3000)})
+    limits = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (len(list(Path("/proc/self/fd").iterdir())) + 40, limits[1]))
+    try:
+        corpus = prepare(source)
+    finally:
+        resource.setrlimit(resource.RLIMIT_NOFILE, limits)
+    assert corpus.manifest["counts"]["items"] == 3000
+
+
+def test_an_engine_that_there_is_not(prepare: Any, write: Any) -> None:
+    with pytest.raises(OptionError, match="engine must be one of local, ray"):
+        prepare(write({"a.mel": "1 2\n"}), engine="bogus")
+
+
+class TestSources:
+    def test_parts_and_weights_are_of_their_source(self, write: Any, tmp_path: Path, registry: Any) -> None:
+        sources = [
+            Source(str(write({f"{name}{i}.mel": f"{i} {at}\n" for i in range(1, 4)}, name)), weight=weight)
+            for name, weight, at in (("zz", 5.0, 40), ("aa", 1.0, 41))
+        ]
+        corpus = prepare_corpus(PrepareRequest(sources, tmp_path / "c"), registry, None, Silent())  # type: ignore[arg-type]
+        assert [source.weight for source in corpus.sources] == [5.0, 1.0]
+        weights = {part.item[:2]: weight for part, weight in zip(corpus.part_rows(), corpus.weights, strict=True)}  # type: ignore[arg-type]
+        assert weights == {"zz": 5.0, "aa": 1.0}
+
+    def test_what_is_added_is_under_the_same_terms(self, prepare: Any, write: Any, tmp_path: Path) -> None:
+        prepare(write({"t.mel": "1 1 1\n2 2 2\n"}, "test"), out="test-corpus")
+        source = write({"a.mel": "3 4 5\n6 7 8\n"})
+        prepare(source, exclude=[tmp_path / "test-corpus"], harm=False, seed=3)
+        write({"b.mel": "1 1 1\n9 8 9\n"})
+        corpus = prepare(source, append=True)
+        assert corpus.manifest["excluded"] == [str(tmp_path / "test-corpus")]
+        assert (corpus.manifest["screened"]["harm"], corpus.manifest["seed"]) == (False, 3)
+        assert corpus.manifest["counts"]["rejected"] == {"excluded": 1}
+        (source_entry,) = corpus.sources
+        assert source_entry.items == 3
 
 
 def test_an_engine_with_nothing_to_do(tmp_path: Path) -> None:

@@ -219,3 +219,20 @@ def test_the_longest_document_counts_markers_and_end(lengths: list[int], prompt:
     whole = [SEQUENCES.closed(corpus.segments(i, conditional=True)).ids for i in range(len(lengths))]
     assert longest_document(corpus) == max(map(len, whole))
     assert corpus.target_lengths() == (min(lengths), max(lengths))
+
+
+@given(weights=st.lists(st.sampled_from([0.01, 0.1, 0.25, 0.5, 1.0, 1.5, 3.0]), min_size=1, max_size=4))
+def test_parts_are_seen_as_often_as_their_source_weighs(weights: list[float]) -> None:
+    count = 40
+    each = np.repeat(np.asarray(weights), count)
+    payloads = [np.arange(3)] * len(each)
+    source = TokenSource("text", payloads, [None] * len(each), np.zeros(len(each), np.bool_), each)
+    times = np.bincount(source.training_parts(), minlength=len(each)).reshape(len(weights), count)
+    assert times.min() >= 1
+    assert times.sum(1) == pytest.approx(count * np.asarray(weights) / min(weights), abs=1)
+
+
+def test_what_is_held_out_is_never_learned_whatever_it_weighs() -> None:
+    held_out = np.asarray([False, True, False])
+    source = TokenSource("text", [np.arange(3)] * 3, [None] * 3, held_out, np.asarray([1.0, 5.0, 2.0]))
+    assert source.training_parts().tolist() == [0, 2, 2]

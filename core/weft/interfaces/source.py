@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -10,6 +9,9 @@ from typing import Any
 
 from weft.errors import OptionError
 from weft.interfaces.samples import Item
+
+WEIGHTS = (0.01, 100.0)
+"""What weights of sources may be: with others an epoch would be out of all proportion."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,12 +22,12 @@ class Source:
         location: A path of a file, a folder or an archive, a pattern (``photos/**/*.png``), a URL of any scheme that
             fsspec knows, or a data set in memory: a Hugging Face ``Dataset``, or anything with ``len`` and ``[index]``
             as torchvision's and torchaudio's classes are.
-        weight: How much of what training draws comes from this source, relative to the others; 1 is its own share.
+        weight: How often training sees a sample of this source, relative to those of the others.
         license: License of what has none of its own.
         origin: Where it was got from: a URL, a citation, a sentence.
 
     Raises:
-        OptionError: The weight is no finite number above 0.
+        OptionError: The weight is not from 0.01 to 100.
     """
 
     location: Any
@@ -34,8 +36,9 @@ class Source:
     origin: str | None = None
 
     def __post_init__(self) -> None:
-        if not (math.isfinite(self.weight) and self.weight > 0):
-            raise OptionError(f"the weight of the source {self.location} must be above 0, got {self.weight}")
+        low, high = WEIGHTS
+        if not low <= self.weight <= high:
+            raise OptionError(f"the weight of {self.location} must be {low:g} to {high:g}, got {self.weight}")
 
 
 @dataclass(frozen=True, slots=True)

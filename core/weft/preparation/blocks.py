@@ -5,6 +5,7 @@ What a block holds depends on the items alone, and what becomes of a sample on n
 
 from __future__ import annotations
 
+import os
 import shutil
 from collections import Counter
 from collections.abc import Iterator, Sequence
@@ -30,8 +31,11 @@ from weft.storage.tables import EXAMPLES, VERDICTS, ExampleRow, VerdictRow, read
 FEWEST_ITEMS, LEAST_BYTES = 64, 8 << 20
 """A block holds at least so many items, or items of so many bytes."""
 
-MOST_BLOCKS = 512
-"""About: with more items than these blocks would hold, blocks get larger."""
+MOST_ITEMS, MOST_BYTES = 1024, 64 << 20
+"""A block holds at most so many, or one item: a process holds what becomes of it in memory."""
+
+FEW_BLOCKS = 512
+"""Blocks grow from the least to the most where there would be more than so many."""
 
 _KEPT = pa.schema(
     [
@@ -62,8 +66,8 @@ def cut_blocks(items: Sequence[Item], preparer: AnyPreparer) -> list[Block]:
             raise PluginError(
                 f"the plugin cannot cut {item.name} into portions ({describe_error(error)}); report it to its author"
             ) from error
-    most_items = max(FEWEST_ITEMS, -(-len(portions) // MOST_BLOCKS))
-    most_bytes = max(LEAST_BYTES, -(-sum(item.size for item in portions) // MOST_BLOCKS))
+    most_items = min(MOST_ITEMS, max(FEWEST_ITEMS, -(-len(portions) // FEW_BLOCKS)))
+    most_bytes = min(MOST_BYTES, max(LEAST_BYTES, -(-sum(item.size for item in portions) // FEW_BLOCKS)))
     blocks: list[list[Item]] = []
     size = most_bytes
     for item in portions:
@@ -96,7 +100,7 @@ class BlockStore:
 
     def write(self, number: int, examined: Examined) -> None:
         """Keep what became of a block."""
-        partial = self._folder / f"{number:05d}.partial"
+        partial = self._folder / f"{number:05d}.{os.getpid()}.partial"
         shutil.rmtree(partial, ignore_errors=True)
         partial.mkdir()
         write_rows(partial / "verdicts.parquet", examined.verdicts, VERDICTS)
@@ -184,14 +188,23 @@ class BlockStore:
         if not path.is_dir():
             return False
         with suppress(OSError, FolderError, pa.ArrowException, ValueError):
-            for file in path.glob("*.parquet"):
-                pq.ParquetFile(file).close()
-            for file in (path / "payloads").iterdir():
-                pq.ParquetFile(file).close()
+            kept = _rows(path / "kept.parquet")
+            _rows(path / "verdicts.parquet")
+            counts = [sum(map(_rows, (path / "payloads").iterdir()))]
+            if (path / "examples.parquet").is_file():
+                _rows(path / "examples.parquet")
             if (path / "signatures.npz").is_file():
-                SignatureTable.load(path / "signatures.npz")
-            return True
+                counts.append(len(SignatureTable.load(path / "signatures.npz")))
+            if (path / "parts.npz").is_file():
+                with np.load(path / "parts.npz", allow_pickle=False) as arrays:
+                    counts.append(len(arrays["ends"]))
+            return all(count == kept for count in counts)
         return False
+
+
+def _rows(path: Path) -> int:
+    with pq.ParquetFile(path) as file:
+        return int(file.metadata.num_rows)
 
 
 def _save_parts(path: Path, parts: Sequence[npt.NDArray[Any]]) -> None:

@@ -102,9 +102,12 @@ def _leave_out_shared_parts(
     parts = list(blocks.parts())
     if not parts:
         return
-    hashes, counts = np.unique(np.concatenate(parts), return_counts=True)
-    shared = hashes[counts >= judges.boilerplate.limit(len(parts))]
-    affected = [number for number, own in enumerate(parts) if np.isin(own, shared, kind="sort").any()]
+    # What is the same as a whole shares all its parts with its copies, and they are none the less its own.
+    identities = {judges.identity(kept.sha256, kept.prompt): number for number, kept in enumerate(decisions.kept)}
+    different = [parts[number] for number in identities.values()]
+    hashes, counts = np.unique(np.concatenate(different), return_counts=True)
+    shared = hashes[counts >= judges.boilerplate.limit(len(different))]
+    affected = [number for number, own in enumerate(parts) if _any_in(own, shared)]
     if not affected:
         return
     common = frozenset(shared.tolist())
@@ -126,6 +129,14 @@ def _leave_out_shared_parts(
         decisions.signatures = _replaced(decisions.signatures, signatures)
 
 
+def _any_in(values: npt.NDArray[np.uint64], among: npt.NDArray[np.uint64]) -> bool:
+    """Whether any value is among some that are sorted."""
+    if not len(among):
+        return False
+    places = np.minimum(np.searchsorted(among, values), len(among) - 1)
+    return bool(np.any(among[places] == values))
+
+
 def _revised(
     judges: Judges, decisions: Decisions, number: int, common: frozenset[int]
 ) -> tuple[bytes, SignatureTable | None] | None:
@@ -141,7 +152,7 @@ def _revised(
         detail = f"without what many samples share: {end.reason.detail or end.reason.code}"
         decisions.rejected[number] = Rejected(end.stage, replace(end.reason, detail=detail))
         return None
-    length = len(payload.encode("utf-8")) if isinstance(payload, str) else 0
+    length = len(sample.payload.encode("utf-8")) if isinstance(sample.payload, str) else 0
     decisions.kept[number] = replace(kept, sha256=digest, text_bytes=length)
     decisions.changes[number] = Reason("boilerplate", "parts that many samples share are left out")
     signatures = judges.signed([sample.payload])

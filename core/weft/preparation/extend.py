@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -31,17 +31,11 @@ class Reference:
         old: The one that it adds to.
         codec: The one whose codecs it takes.
         excluded: Those of which nothing may be in it.
-        source_index: Location of a source to its index in the manifest.
     """
 
     old: CorpusFolder | None = None
     codec: CorpusFolder | None = None
     excluded: Sequence[CorpusFolder] = ()
-    source_index: dict[str, int] = field(default_factory=dict)
-
-    def __post_init__(self) -> None:
-        if self.old is not None:
-            self.source_index = {source.location: place for place, source in enumerate(self.old.sources)}
 
     def check_modality(self, modality: str) -> None:
         """Raise :class:`weft.OptionError` where one is of another modality."""
@@ -92,17 +86,27 @@ class Reference:
         merged = {source.location: source for source in old}
         for entry in entries:
             before = merged.get(entry.location)
-            count = (before.items or 0) + (entry.items or 0) if before is not None else entry.items
-            merged[entry.location] = SourceEntry(**{**asdict(entry), "items": count})
+            if before is None:
+                merged[entry.location] = entry
+                continue
+            # What is added of a source that the corpus knows is under the terms that it knows.
+            different = [name for name in ("weight", "license", "origin") if _contradicts(name, before, entry)]
+            if different:
+                raise OptionError(
+                    f"{entry.location} is in the corpus with {different[0]} {getattr(before, different[0])}, which "
+                    f"cannot be changed by adding to it; leave it out, or prepare all of it anew"
+                )
+            merged[entry.location] = replace(before, items=(before.items or 0) + (entry.items or 0))
         return list(merged.values())
-
-    def index_of(self, location: str) -> int:
-        """The index of a source in the manifest."""
-        return self.source_index.setdefault(location, len(self.source_index))
 
     def old_counts(self, name: str) -> Any:
         """A figure of the old corpus; ``None`` without one."""
         return None if self.old is None else self.old.manifest["counts"].get(name)
+
+
+def _contradicts(name: str, before: SourceEntry, entry: SourceEntry) -> bool:
+    said = getattr(entry, name)
+    return bool(said != getattr(SourceEntry(""), name) and said != getattr(before, name))
 
 
 def read_reference(out: Path, append: bool, codec: Path | None, exclude: Sequence[Path]) -> Reference:
@@ -114,13 +118,49 @@ def read_reference(out: Path, append: bool, codec: Path | None, exclude: Sequenc
     """
     if append and codec is not None:
         raise OptionError("a corpus that is added to keeps its codecs; leave the codec out")
-    if append and not (out / "corpus.json").is_file():
-        raise FolderError(f"{out} is no corpus that can be added to; prepare it first, without append")
     return Reference(
         old=CorpusFolder.open(out) if append else None,
         codec=CorpusFolder.open(codec) if codec is not None else None,
         excluded=[CorpusFolder.open(path) for path in exclude],
     )
+
+
+@dataclass(frozen=True, slots=True)
+class Terms:
+    """Under what terms a corpus was made, besides its options.
+
+    Attributes:
+        harm: Whether harmful text was left out.
+        filters: Hashes of the filters that judged.
+        excluded: Corpora of which nothing is in it.
+        seed: Of the split.
+    """
+
+    harm: bool
+    filters: Sequence[str]
+    excluded: Sequence[Path]
+    seed: int
+
+
+def read_terms(path: Path) -> Terms:
+    """Those of a corpus that is to be added to.
+
+    Raises:
+        FolderError: It is missing or damaged.
+        OptionError: A corpus that it excludes is not where it was.
+    """
+    if not (path / "corpus.json").is_file():
+        raise FolderError(f"{path} is no corpus that can be added to; prepare it first, without append")
+    manifest = CorpusFolder.open(path).manifest
+    screened: Mapping[str, Any] = manifest.get("screened") or {}
+    excluded = [Path(name) for name in manifest.get("excluded", ())]
+    missing = [str(each) for each in excluded if not (each / "corpus.json").is_file()]
+    if missing:
+        raise OptionError(
+            f"{path} holds nothing of the corpus {missing[0]}, which is not there to compare with; put it back, or "
+            f"work from the folder from which the corpus was prepared"
+        )
+    return Terms(bool(screened.get("harm", True)), screened.get("sha256", ()), excluded, int(manifest["seed"]))
 
 
 def reference_settings(reference: Reference, settings: Mapping[str, Any]) -> Mapping[str, Any]:

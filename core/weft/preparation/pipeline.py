@@ -8,7 +8,7 @@ from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Literal, TypeVar
+from typing import Any, Literal, TypeVar, get_args
 
 from weft._version import __version__
 from weft.errors import OptionError, PluginError, SourceError, WeftError
@@ -28,7 +28,7 @@ from weft.preparation.engines.local import LocalEngine
 from weft.preparation.engines.ray import RayEngine
 from weft.preparation.engines.work import Engine, Work
 from weft.preparation.examine import Judges, describe_error
-from weft.preparation.extend import Reference, known_samples, read_reference, reference_settings
+from weft.preparation.extend import Reference, known_samples, read_reference, read_terms, reference_settings
 from weft.preparation.fingerprint import plan_hash
 from weft.preparation.infer import infer_modality, rejection
 from weft.preparation.ledger import Tally, describe_rejections, item_row, reject
@@ -37,7 +37,9 @@ from weft.preparation.sources.locations import is_url
 from weft.preparation.split import Division, split_samples
 from weft.preparation.workplace import Workplace, workplace
 from weft.storage.atomic import check_target, new_folder, write_json
+from weft.storage.codecs import load_codec
 from weft.storage.corpus import MANIFEST, SCHEMA, CorpusFolder, SourceEntry, content_hash, file_hashes
+from weft.storage.hashing import hash_file
 from weft.storage.payloads import LazySequence, PayloadStore
 from weft.storage.tables import VerdictRow
 
@@ -110,6 +112,7 @@ class _Plan:
         usable: The items that are read.
         set_aside: Verdicts on the others.
         reference: Corpora that this one depends on.
+        sources: As the manifest lists them; parts refer to them by index.
     """
 
     judges: Judges
@@ -117,6 +120,7 @@ class _Plan:
     usable: Sequence[Item]
     set_aside: Sequence[VerdictRow]
     reference: Reference
+    sources: Sequence[SourceEntry]
 
     @property
     def modality(self) -> str:
@@ -139,7 +143,10 @@ def prepare_corpus(request: PrepareRequest, registry: Registry, fit: Fit, report
         FolderError: ``out`` is in the way, or another corpus that is needed is damaged.
     """
     _check(request)
+    request = _inherited(request)
     reference = read_reference(request.out, request.append, request.codec, request.exclude)
+    for given in reference.codecs().values():
+        load_codec(given.folder, registry)
     if request.modality is not None:
         registry.modality(request.modality)
     collection = collect(request.sources, registry, request.limits)
@@ -147,7 +154,8 @@ def prepare_corpus(request: PrepareRequest, registry: Registry, fit: Fit, report
         reporter.warn(warning)
     modality = request.modality or infer_modality(collection.items, registry)
     reference.check_modality(modality)
-    plan = _make_plan(request, collection.items, modality, reference, registry, reporter)
+    sources = reference.sources([SourceEntry(**dataclasses.asdict(facts)) for facts in collection.sources])
+    plan = _make_plan(request, collection.items, modality, reference, sources, registry, reporter)
     blocks = cut_blocks(plan.usable, plan.judges.preparer)
     with workplace(request.out, _plan_hash(request, plan)) as place:
         store = _examine(plan, blocks, place, _engine(request), reporter)
@@ -176,10 +184,30 @@ def _check(request: PrepareRequest) -> None:
         raise OptionError(f"processes must be at least 1, got {request.processes}")
     if not request.item_seconds > 0:
         raise OptionError(f"the seconds of an item must be above 0, got {request.item_seconds:g}")
+    if request.engine not in get_args(EngineName):
+        raise OptionError(f"engine must be one of {', '.join(get_args(EngineName))}, got {request.engine!r}")
     if request.append and request.force:
         raise OptionError("either add to the corpus (append) or replace it (force), not both")
     if not request.append:
         check_target(request.out, force=request.force, sources=request.local_paths)
+
+
+def _inherited(request: PrepareRequest) -> PrepareRequest:
+    """What is added to a corpus is under the terms under which the corpus was made.
+
+    Raises:
+        OptionError: Other filters are given than those of the corpus.
+    """
+    if not request.append:
+        return request
+    terms = read_terms(request.out)
+    if [hash_file(path) for path in request.filters] != list(terms.filters):
+        raise OptionError(
+            f"{request.out} was prepared with {len(terms.filters)} files of filters, and what is added has to be "
+            f"judged by the same; give them again, or prepare all of it anew"
+        )
+    exclude = list(dict.fromkeys([*terms.excluded, *request.exclude]))
+    return dataclasses.replace(request, harm=terms.harm, seed=terms.seed, exclude=exclude)
 
 
 def _plan_hash(request: PrepareRequest, plan: _Plan) -> str:
@@ -191,6 +219,7 @@ def _plan_hash(request: PrepareRequest, plan: _Plan) -> str:
         "options": plan.options,
         "seed": request.seed,
         "harm": request.harm,
+        "item_seconds": request.item_seconds,
         "learned_with": dict(request.learned_with),
         "corpora": [None if corpus is None else corpus.sha256 for corpus in corpora],
         "sources": [[source.weight, source.license, source.origin] for source in request.sources],
@@ -211,6 +240,7 @@ def _make_plan(
     items: Sequence[Item],
     modality: str,
     reference: Reference,
+    sources: Sequence[SourceEntry],
     registry: Registry,
     reporter: Reporter,
 ) -> _Plan:
@@ -250,7 +280,7 @@ def _make_plan(
         boilerplate=preparer.boilerplate(),
     )
     options = {f"{modality}.{name}": value for name, value in _jsonable(resolved).items()}
-    return _Plan(judges, options, usable, set_aside, reference)
+    return _Plan(judges, options, usable, set_aside, reference, sources)
 
 
 def evenly_spaced(items: Sequence[T], count: int) -> Sequence[T]:
@@ -280,10 +310,11 @@ def _divide(plan: _Plan, decisions: Decisions, seed: int, reporter: Reporter) ->
     survivors = decisions.survivors().tolist()
     payloads = LazySequence(len(survivors), lambda index: decisions.payloads[survivors[index]])
     kept = [decisions.kept[number] for number in survivors]
-    judges, index_of = plan.judges, plan.reference.index_of
-    division = split_samples(kept, seed, payloads, judges.preparer, judges.payload_format, index_of)
+    judges = plan.judges
+    places = {source.location: place for place, source in enumerate(plan.sources)}
+    division = split_samples(kept, seed, payloads, judges.preparer, judges.payload_format, places)
     counts = part_counts(division.parts)
-    if not counts["validation"]:
+    if not counts["validation"] and not plan.reference.old_counts("validation"):
         reporter.warn("there is too little to hold anything out, so overfitting cannot be noticed; add more data")
     else:
         reporter.note(f"held out for validation ({division.way}): {counts['validation']} of {counts['parts']} parts")
@@ -340,11 +371,10 @@ def _manifest(
 ) -> dict[str, Any]:
     reference = plan.reference
     old = reference.old
+    learned_with = dict(request.learned_with) if old is None else old.manifest.get("learned_with", {})
     hashes = {modality: entry["sha256"] for modality, entry in encoded.codecs.items()}
     layers = {str(name): layer for name, layer in encoded.layers.items()}
-    entries = [SourceEntry(**dataclasses.asdict(facts)) for facts in collection.sources]
-    sources = reference.sources(entries)
-    weights = [source.weight for source in sources]
+    weights = [source.weight for source in plan.sources]
     places = {f"{plan.modality}.{name}" for name in place_options(plan.judges.preparer.options)}
     content = {name: value for name, value in plan.options.items() if name not in places}
     if set(weights) != {1.0}:
@@ -355,13 +385,17 @@ def _manifest(
         "schema": SCHEMA,
         "weft": __version__,
         "modality": plan.modality,
-        "sources": [dataclasses.asdict(source) for source in sources],
+        "sources": [dataclasses.asdict(source) for source in plan.sources],
         "payloads": list(written.payload_names),
         "options": plan.options,
-        "screened": {"harm": request.harm, "filters": [path.name for path in request.filters]},
+        "screened": {
+            "harm": request.harm,
+            "filters": [path.name for path in request.filters],
+            "sha256": [hash_file(path) for path in request.filters],
+        },
         "excluded": [str(path) for path in request.exclude],
         "seed": request.seed,
-        "learned_with": dict(request.learned_with),
+        "learned_with": learned_with,
         "held_out": division.way if old is None else str(old.manifest["held_out"]),
         "counts": {
             **_checked_counts(written, plan, old),

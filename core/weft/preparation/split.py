@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any, Literal
@@ -43,7 +43,7 @@ def split_samples(
     payloads: Sequence[bytes],
     preparer: AnyPreparer,
     payload_format: PayloadFormat[Any],
-    source_index: Callable[[str], int] = lambda location: 0,
+    sources: Mapping[str, int],
 ) -> Division:
     """Decide what is held out.
 
@@ -59,9 +59,9 @@ def split_samples(
         payloads: Of the kept samples, in their stored form.
         preparer: Knows how to cut.
         payload_format: Reads and writes payloads.
-        source_index: Index of a source, by its location.
+        sources: Index of each source, by its location.
     """
-    indices = [source_index(sample.source) for sample in kept]
+    indices = [sources[sample.source] for sample in kept]
     if len(kept) < FEW_SAMPLES and type(preparer).divide is not Preparer.divide:
         division = _cut(kept, payloads, preparer, payload_format, indices)
         if division is not None:

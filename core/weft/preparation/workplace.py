@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -12,8 +13,9 @@ from typing import Any
 
 from filelock import FileLock, Timeout
 
-from weft.errors import FolderError, WeftError
+from weft.errors import FolderError, OptionError, SourceError
 from weft.storage.atomic import PARTIAL, write_json
+from weft.storage.hashing import hash_bytes
 
 PLAN = "plan.json"
 
@@ -24,16 +26,16 @@ class Workplace:
 
     Attributes:
         folder: It.
-        resumed: Whether an earlier one with the same plan left it.
+        plan: Begin of the hash of its plan.
     """
 
     folder: Path
-    resumed: bool
+    plan: str
 
     @property
     def blocks(self) -> Path:
-        """Where examined blocks are."""
-        return self.folder / "blocks"
+        """Where examined blocks are: those of another plan would be elsewhere, whoever writes them."""
+        return self.folder / f"blocks-{self.plan}"
 
     @property
     def codecs(self) -> Path:
@@ -60,8 +62,8 @@ def workplace(out: Path, plan: str) -> Iterator[Workplace]:
     Raises:
         FolderError: Another process makes the same corpus at this moment, or the folder cannot be written.
     """
-    target = out.absolute()
-    folder = target.with_name(f".{target.name[:64]}.prepare{PARTIAL}")
+    target = Path(os.path.realpath(out))
+    folder = target.with_name(f".{_short(target.name)}.prepare{PARTIAL}")
     try:
         target.parent.mkdir(parents=True, exist_ok=True)
         folder.mkdir(exist_ok=True)
@@ -75,22 +77,28 @@ def workplace(out: Path, plan: str) -> Iterator[Workplace]:
             f"another process is preparing {out} at this moment; wait for it, or choose another"
         ) from error
     try:
-        resumed = _plan_of(folder) == plan
-        if not resumed:
+        if _plan_of(folder) != plan:
             _empty(folder)
             write_json(folder / PLAN, {"plan": plan})
-        yield Workplace(folder, resumed)
-    except WeftError:
-        lock.release()
+        yield Workplace(folder, plan[:12])
+    except (SourceError, OptionError):
         shutil.rmtree(folder, ignore_errors=True)
         raise
     except BaseException:
-        lock.release()
-        if not any((folder / "blocks").glob("?????")):
+        if not any(folder.glob("blocks-*/?????")):
             shutil.rmtree(folder, ignore_errors=True)
         raise
-    lock.release()
-    shutil.rmtree(folder, ignore_errors=True)
+    else:
+        shutil.rmtree(folder, ignore_errors=True)
+    finally:
+        lock.release()
+
+
+def _short(name: str) -> str:
+    """A name that leaves room for more; long ones differ where the whole names do."""
+    if len(name.encode("utf-8")) <= 100:
+        return name
+    return f"{name[:20]}-{hash_bytes(name.encode('utf-8'))[:12]}"
 
 
 def _plan_of(folder: Path) -> Any:

@@ -23,6 +23,7 @@ from weft.interfaces.samples import P, Sample
 GROUP_ROWS = 64
 GROUP_BYTES = 4 << 20
 CACHE_BYTES = 256 << 20
+OPEN_FILES = 16
 SHARD_BYTES = 256 << 20
 """Bytes of payloads after which a new file is begun."""
 
@@ -104,10 +105,8 @@ class PayloadStore(Sequence[bytes]):
 
     def __init__(self, paths: Sequence[Path]) -> None:
         self._paths = list(paths)
-        self._files = [self._opened(path) for path in self._paths]
-        counts = [
-            [file.metadata.row_group(group).num_rows for group in range(file.num_row_groups)] for file in self._files
-        ]
+        self._open: OrderedDict[int, Any] = OrderedDict()
+        counts = [self._group_sizes(number) for number in range(len(self._paths))]
         self._group_of = [(number, group) for number, groups in enumerate(counts) for group in range(len(groups))]
         rows = [count for groups in counts for count in groups]
         self._starts = np.cumsum([0, *rows], dtype=np.int64)
@@ -132,21 +131,32 @@ class PayloadStore(Sequence[bytes]):
 
     def close(self) -> None:
         """Close the files; what was read stays readable."""
-        for file in self._files:
-            file.close()
+        while self._open:
+            self._open.popitem()[1].close()
 
-    def _opened(self, path: Path) -> Any:
-        file = _guarded(path, lambda: pq.ParquetFile(path))
-        if file.schema_arrow.names != SCHEMA.names:
-            raise FolderError(f"{path} is damaged: its columns are {file.schema_arrow.names}")
-        return file
+    def _file(self, number: int) -> Any:
+        """An open file; few are open at a time, for a system allows a process only so many."""
+        if number not in self._open:
+            path = self._paths[number]
+            file = _guarded(path, lambda: pq.ParquetFile(path))
+            if file.schema_arrow.names != SCHEMA.names:
+                raise FolderError(f"{path} is damaged: its columns are {file.schema_arrow.names}")
+            self._open[number] = file
+            while len(self._open) > OPEN_FILES:
+                self._open.popitem(last=False)[1].close()
+        self._open.move_to_end(number)
+        return self._open[number]
+
+    def _group_sizes(self, number: int) -> list[int]:
+        file = self._file(number)
+        return [file.metadata.row_group(group).num_rows for group in range(file.num_row_groups)]
 
     def _group(self, group: int) -> list[bytes]:
         if group in self._groups:
             self._groups.move_to_end(group)
             return self._groups[group]
         number, local = self._group_of[group]
-        file = self._files[number]
+        file = self._file(number)
         rows: list[bytes] = _guarded(
             self._paths[number], lambda: file.read_row_group(local).column("payload").to_pylist()
         )

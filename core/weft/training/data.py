@@ -29,7 +29,7 @@ class TokenSource:
         payloads: Tokens of each part, in the payload codec's ids.
         prompts: Tokens of each part's prompt in the text codec's ids, ``None`` where a part has none.
         held_out: Which parts belong to validation.
-        weights: How many times each part is seen in an epoch, which need not be whole; ``None`` sees each once.
+        weights: How often each part is seen, relative to the others; ``None`` sees each once in an epoch.
     """
 
     modality: str
@@ -39,12 +39,12 @@ class TokenSource:
     weights: npt.NDArray[np.float64] | None = None
 
     def training_parts(self) -> npt.NDArray[np.int64]:
-        """Indices of the parts that are learned, as often as they are seen in an epoch. Of parts of weight 1/2 every
-        second is seen."""
+        """Indices of the parts that are learned, as often as they are seen in an epoch: those of the least weight once,
+        others so many times more often, evenly spaced ones once more where that is no whole number."""
         parts = np.flatnonzero(~self.held_out)
         if self.weights is None:
             return parts
-        weights = self.weights[parts]
+        weights = self.weights[parts] / self.weights[parts].min(initial=np.inf)
         times = np.zeros(len(parts), np.int64)
         for weight in np.unique(weights):
             alike = np.flatnonzero(weights == weight)

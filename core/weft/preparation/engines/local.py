@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ctypes
 import multiprocessing
 import os
 import signal
@@ -10,11 +11,15 @@ import threading
 import time
 from collections.abc import Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, wait
+from contextlib import suppress
 from typing import Any
 
 from pebble import ProcessExpired, ProcessPool
 
 from weft.preparation.engines.work import Engine, Outcome, Work, crashed, timed_out
+
+PR_SET_PDEATHSIG = 1
+"""Of Linux's ``prctl``."""
 
 AHEAD = 2
 """Tasks a process that are handed out at once: enough that none waits, and few results wait in memory."""
@@ -74,12 +79,21 @@ def _begin(work: Work, parent: int) -> None:
     _work = work
     # An interrupt reaches the whole group; what is to be done about it is for the parent to say.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
+    _die_with_parent()
     threading.Thread(target=_end_with, args=(parent,), daemon=True).start()
     if "torch" in sys.modules:
         import torch
 
         # Several threads in several processes are slower than one in each, and hang in a forked process.
         torch.set_num_threads(1)
+
+
+def _die_with_parent() -> None:
+    """At once, where the system can: what would write on after its parent would be in the way of the next."""
+    if sys.platform != "linux":
+        return
+    with suppress(OSError, AttributeError):
+        ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
 
 
 def _end_with(parent: int) -> None:
@@ -91,4 +105,10 @@ def _end_with(parent: int) -> None:
 
 def _carry_out(number: int, place: int | None) -> Outcome:
     assert _work is not None
-    return _work.carry_out(number, place)
+    try:
+        return _work.carry_out(number, place)
+    except Exception:
+        raise
+    # What decoders raise to end a process (sys.exit, a panic of a library) would be raised again in the parent.
+    except BaseException as error:
+        return crashed(type(error).__name__)

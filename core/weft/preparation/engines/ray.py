@@ -72,12 +72,10 @@ class RayEngine(Engine):
         exceptions = self._ray.exceptions
         try:
             outcome: Outcome = self._ray.get(reference)
-        except exceptions.WorkerCrashedError:
-            return crashed("a worker of the cluster was lost")
-        except exceptions.OutOfMemoryError:
-            return crashed("out of memory")
         except exceptions.RayTaskError as error:
             raise error.cause from error
+        except exceptions.RayError as error:
+            return crashed(type(error).__name__)
         return outcome
 
 
