@@ -28,14 +28,15 @@ from weft.storage.payloads import PayloadWriter
 from weft.storage.signatures import SignatureTable
 from weft.storage.tables import EXAMPLES, VERDICTS, ExampleRow, VerdictRow, read_table, verdict_row, write_rows
 
-FEWEST_ITEMS, LEAST_BYTES = 64, 8 << 20
+FEWEST_ITEMS, LEAST_BYTES = 8, 4 << 20
 """A block holds at least so many items, or items of so many bytes."""
 
 MOST_ITEMS, MOST_BYTES = 1024, 64 << 20
 """A block holds at most so many, or one item: a process holds what becomes of it in memory."""
 
-FEW_BLOCKS = 512
-"""Blocks grow from the least to the most where there would be more than so many."""
+FEW_BLOCKS = 64
+"""Blocks grow from the least to the most where there would be more than so many: enough to share out evenly, and no more
+than it takes, for each costs some files."""
 
 _KEPT = pa.schema(
     [
