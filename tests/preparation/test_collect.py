@@ -143,6 +143,57 @@ def test_sources_with_different_names_keep_them(write: Any) -> None:
     assert names(write({"1.x": ""}, folder="one"), write({"2.x": ""}, folder="two")) == ["1.x", "2.x"]
 
 
+def spellings(folder: str, name: str) -> list[str]:
+    return [f"{folder}/{name}", f"./{folder}/{name}", f"{folder}//{name}", f"./././{folder}/./{name}"]
+
+
+@pytest.mark.parametrize("spelled", ["one", "./one", "one/", "one//", "./one/."])
+def test_a_folder_has_one_location_however_it_is_spelled(write: Any, monkeypatch: Any, spelled: str) -> None:
+    monkeypatch.chdir(write({"a.x": ""}, folder="one").parent)
+    found = collect([spelled])
+    assert [each.location for each in found.sources] == [found.items[0].source] == ["one"]
+
+
+def test_every_item_names_its_source_as_the_manifest_does(write: Any, monkeypatch: Any) -> None:
+    root = write({"a.x": "", "b.x": "", "c.x": "", "d.x": "", "README.md": ""}, folder="one").parent
+    write({"e.x": "", "f/g.x": ""}, folder="two")
+    monkeypatch.chdir(root)
+    files = [spellings("one", name)[place] for place, name in enumerate(("a.x", "b.x", "c.x", "d.x"))]
+    found = collect([*files, Path("one/README.md"), "./two/", f"{root}/two/f", "one/*.x"])
+    assert [each.location for each in found.sources] == [
+        "one/a.x", "one/b.x", "one/c.x", "one/d.x", "one/README.md", "two", f"{root}/two/f", "one/*.x",
+    ]  # fmt: skip
+    assert [each.items for each in found.sources] == [1, 1, 1, 1, 0, 2, 1, 4]
+    for item, place in zip(found.items, found.source_of, strict=True):
+        assert item.source == found.sources[place].location
+
+
+def test_files_of_the_folder_one_is_in(write: Any, monkeypatch: Any) -> None:
+    monkeypatch.chdir(write({"a.x": "1", "b.x": "2"}))
+    found = collect(["./a.x", "b.x"])
+    assert [(item.name, item.source, item.read_bytes()) for item in found.items] == [
+        ("a.x", "a.x", b"1"),
+        ("b.x", "b.x", b"2"),
+    ]
+
+
+@pytest.mark.parametrize(("one", "other"), [("s", "s"), ("s", "./s/"), ("s/a.x", "s//a.x"), ("s", "t/../s")])
+def test_a_source_that_is_given_twice(write: Any, monkeypatch: Any, one: str, other: str) -> None:
+    write({"b.x": ""}, folder="t")
+    root = write({"a.x": ""}, folder="s").parent
+    monkeypatch.chdir(root)
+    with pytest.raises(SourceError, match=r"the source .+ is given twice; name it once"):
+        collect([one, other])
+    with pytest.raises(SourceError, match="given twice"):
+        collect([one, root / one])
+
+
+def test_a_link_is_a_source_of_its_own(write: Any) -> None:
+    source = write({"a.x": ""})
+    (source / "b.x").symlink_to("a.x")
+    assert names(source / "a.x", source / "b.x") == ["a.x", "b.x"]
+
+
 def test_tables_of_all_kinds(write: Any) -> None:
     source = write({
         "a.x": "", "sub/b.x": "", "sub/c.x": "", "deep/d.x": "", "e.x": "", "metadata.txt": "",

@@ -14,9 +14,9 @@ from weft.errors import SourceError
 from weft.interfaces.samples import Item
 from weft.interfaces.source import Offer, Source, SourceLimits, SourceReader, TableCounts
 from weft.plugins.registry import Registry
-from weft.preparation.sources.entries import printable_name, variants
+from weft.preparation.sources.entries import Names, printable_name
 from weft.preparation.sources.files import FilesReader, NamedFiles
-from weft.preparation.sources.locations import describe_location
+from weft.preparation.sources.locations import describe_locations
 from weft.preparation.sources.readers import reader_class
 
 __all__ = ["Collection", "SourceFacts", "collect", "printable_name"]
@@ -27,7 +27,8 @@ class SourceFacts:
     """What a corpus keeps of one source.
 
     Attributes:
-        location: As the user named it, without passwords; the class and length of a data set in memory.
+        location: As the user named it, without passwords; the class and length of a data set in memory. No two
+            sources have one location, and each item has that of its source as ``source``.
         weight: Relative to the other sources.
         license: Of what has none of its own.
         origin: Where it was got from.
@@ -106,21 +107,22 @@ def collect(
         limits: What archives may cost.
 
     Raises:
-        SourceError: A source is missing, cannot be read, or there is nothing in them.
+        SourceError: A source is missing, cannot be read, or is given twice, or there is nothing in them.
     """
     if not sources:
         raise SourceError("no source was given; name a file or a folder")
     given = [source if isinstance(source, Source) else Source(source) for source in sources]
-    parts = _parts(given, registry, limits or SourceLimits())
+    locations = describe_locations([source.location for source in given])
+    parts = _parts(given, locations, registry, limits or SourceLimits())
     offers = [part.reader.offer() for part in parts]
     labels = _labels(offers) if _clash(offers) else [""] * len(offers)
     placed = [
         each
         for part, offer, label in zip(parts, offers, labels, strict=True)
-        for each in _placed(part, offer, label, given)
+        for each in _placed(part, offer, label, given, locations)
     ]
     if not placed:
-        names = ", ".join(describe_location(source.location) for source in given)
+        names = ", ".join(locations)
         raise SourceError(
             f"there are no files to read in {names}: hidden files, README, LICENSE and tables do not count"
         )
@@ -132,13 +134,18 @@ def collect(
         tables=sum((offer.tables for offer in offers), TableCounts()),
         auxiliary=len(auxiliary),
         auxiliary_names=auxiliary,
-        sources=[_facts(source, counts[place]) for place, source in enumerate(given)],
+        sources=[
+            SourceFacts(location, source.weight, source.license, source.origin, counts[place])
+            for place, (source, location) in enumerate(zip(given, locations, strict=True))
+        ],
         source_of=[each.place for each in ordered],
         warnings=[warning for offer in offers for warning in offer.warnings],
     )
 
 
-def _parts(given: Sequence[Source], registry: Registry | None, limits: SourceLimits) -> list[_Part]:
+def _parts(
+    given: Sequence[Source], locations: Sequence[str], registry: Registry | None, limits: SourceLimits
+) -> list[_Part]:
     """A part for each source, and one for the files of each folder, in the order of the sources."""
     groups: dict[object, list[int]] = {}
     readers: dict[int, type[SourceReader]] = {}
@@ -153,22 +160,26 @@ def _parts(given: Sequence[Source], registry: Registry | None, limits: SourceLim
         reader = readers[places[0]]
         location = given[places[0]].location
         if reader is FilesReader:
-            location = NamedFiles([Path(given[place].location) for place in places])
+            location = NamedFiles({locations[place]: Path(given[place].location) for place in places})
         parts.append(_Part(reader(location, limits), places))
     return parts
 
 
-def _placed(part: _Part, offer: Offer, label: str, given: Sequence[Source]) -> Iterator[_Placed]:
+def _placed(
+    part: _Part, offer: Offer, label: str, given: Sequence[Source], locations: Sequence[str]
+) -> Iterator[_Placed]:
     """The items of an offer, with what their source says of them."""
-    by_name = {describe_location(given[place].location): place for place in part.places}
+    # Only files that are read together are several sources, and NamedFiles has given each its location.
+    places = {locations[place]: place for place in part.places}
     for item in offer.items:
-        place = part.places[0] if len(part.places) == 1 else by_name[item.source]
-        license_name = item.license or given[place].license
-        yield _Placed(dataclasses.replace(_prefixed(item, label), license=license_name), place)
-
-
-def _facts(source: Source, items: int) -> SourceFacts:
-    return SourceFacts(describe_location(source.location), source.weight, source.license, source.origin, items)
+        place = part.places[0] if len(part.places) == 1 else places[item.source]
+        known = dataclasses.replace(
+            item,
+            name=_prefixed(item.name, label),
+            source=locations[place],
+            license=item.license or given[place].license,
+        )
+        yield _Placed(known, place)
 
 
 def _clash(offers: Sequence[Offer]) -> bool:
@@ -178,29 +189,22 @@ def _clash(offers: Sequence[Offer]) -> bool:
 
 def _labels(offers: Sequence[Offer]) -> list[str]:
     """A short name for each offer, no two alike."""
-    labels: list[str] = []
-    for offer in offers:
-        base = offer.label or "source"
-        candidates = (base if number == 1 else f"{base}-{number}" for number in range(1, len(offers) + 1))
-        labels.append(next(label for label in candidates if label not in labels))
-    return labels
+    labels = Names(lambda label, number: f"{label}-{number}")
+    return [labels.unique(offer.label or "source") for offer in offers]
 
 
-def _prefixed(item: Item, label: str) -> Item:
-    if not label:
-        return item
+def _prefixed(name: str, label: str) -> str:
     # A folder's name becomes a caption, and a source's own name is none: only files in folders get it as a folder.
-    separator = "/" if "/" in item.name else ":"
-    return dataclasses.replace(item, name=f"{label}{separator}{item.name}")
+    separator = "/" if "/" in name else ":"
+    return f"{label}{separator}{name}" if label else name
 
 
 def _unique(placed: Sequence[_Placed]) -> list[_Placed]:
     """Items with names that no two share; equal ones, which only undecodable names can still be, get a number."""
-    taken: set[str] = set()
+    names = Names()
     renamed = []
     for each in placed:
-        name = next(name for name in variants(each.item.name) if name not in taken)
-        taken.add(name)
+        name = names.unique(each.item.name)
         item = each.item if name == each.item.name else dataclasses.replace(each.item, name=name)
         renamed.append(_Placed(item, each.place))
     return renamed

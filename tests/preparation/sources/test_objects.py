@@ -180,6 +180,17 @@ def test_an_element_that_is_nothing_known_is_a_sentence() -> None:
         collect([Pairs([picture(1), (object(), 3)])])
 
 
+def test_data_sets_that_look_alike_are_sources_of_their_own() -> None:
+    one, two = Pairs(["a poem"]), Pairs(["another poem"])
+    found = collect([one, two])
+    first, second = (each.location for each in found.sources)
+    assert first.endswith("Pairs of 1")
+    assert second == f"{first} (2)"
+    assert {item.read_bytes(): item.source for item in found.items} == {b"a poem": first, b"another poem": second}
+    with pytest.raises(SourceError, match="Pairs of 1 is given twice"):
+        collect([one, two, one])
+
+
 def test_a_dataset_travels_once_with_all_its_items() -> None:
     dataset = Pairs([np.full((3, 64, 64), n, np.uint8) for n in range(40)])
     items = list(collect([dataset]).items)

@@ -127,3 +127,10 @@ def test_passwords_and_signatures_are_not_kept(server: tuple[str, Path]) -> None
     with pytest.raises(SourceError) as caught:
         collect([secret.replace("2.x", "gone.x")])
     assert "pa55" not in str(caught.value)
+
+
+def test_addresses_that_differ_in_their_query_are_told_apart(server: tuple[str, Path]) -> None:
+    url, _ = server
+    found = collect([f"{url}/cat/2.x?id=1", f"{url}/cat/2.x?id=2"])
+    assert [each.location for each in found.sources] == [f"{url}/cat/2.x", f"{url}/cat/2.x (2)"]
+    assert [item.source for item in found.items] == [each.location for each in found.sources]

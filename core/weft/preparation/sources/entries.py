@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import PurePosixPath
 from typing import BinaryIO
 
@@ -29,6 +29,7 @@ class Entry:
         source: What the user named.
         archive: Name of the archive or table that it is a part of.
         row: What is known of it already.
+        stamp: Changes when the content does; empty where that is not known.
     """
 
     name: str
@@ -37,6 +38,7 @@ class Entry:
     source: str
     archive: str = ""
     row: Mapping[str, str] = field(default_factory=dict)
+    stamp: str = ""
 
     @property
     def suffix(self) -> str:
@@ -52,6 +54,7 @@ class Entry:
             metadata=self.row,
             source=printable_name(self.source),
             license=license_name,
+            stamp=self.stamp,
         )
 
 
@@ -67,7 +70,7 @@ class Refusal:
 
 def refused(entry: Entry, code: str, detail: str) -> Entry:
     """The entry as one that takes no part."""
-    return Entry(entry.name, Refusal(Reason(code, detail)), entry.size, entry.source, entry.archive, entry.row)
+    return replace(entry, open=Refusal(Reason(code, detail)))
 
 
 def printable_name(name: str) -> str:
@@ -115,22 +118,37 @@ def _auxiliary_part(name: str) -> str | None:
 
 def unique(entries: Sequence[Entry]) -> Iterator[Entry]:
     """Entries of which no two have one name; an archive may hold the same name twice."""
-    taken: set[str] = set()
+    names = Names()
     for entry in entries:
-        name = next(name for name in variants(entry.name) if name not in taken)
-        taken.add(name)
-        yield entry if name == entry.name else _renamed(entry, name)
+        name = names.unique(entry.name)
+        yield entry if name == entry.name else replace(entry, name=name)
 
 
-def variants(name: str) -> Iterator[str]:
-    """A name, and what it may be called where that is taken."""
+def numbered(name: str, number: int) -> str:
+    """What a file may be called where its name is taken."""
     path = PurePosixPath(name)
-    yield name
-    number = 2
-    while True:
-        yield str(path.with_name(f"{path.stem} ({number}){path.suffix}"))
-        number += 1
+    return str(path.with_name(f"{path.stem} ({number}){path.suffix}"))
 
 
-def _renamed(entry: Entry, name: str) -> Entry:
-    return Entry(name, entry.open, entry.size, entry.source, entry.archive, entry.row)
+class Names:
+    """Gives out names of which no two are equal: one that is taken gets the first number that is free, from 2 on.
+
+    Args:
+        numbered: Puts a number into a name.
+    """
+
+    def __init__(self, numbered: Callable[[str, int], str] = numbered) -> None:
+        self._numbered = numbered
+        self._taken: set[str] = set()
+        self._next: dict[str, int] = {}
+
+    def unique(self, name: str) -> str:
+        """The name itself, or with a number."""
+        found = name
+        while found in self._taken:
+            # Numbers that were found taken once are not tried again: a thousand equal names cost a thousand steps.
+            number = self._next.get(name, 2)
+            self._next[name] = number + 1
+            found = self._numbered(name, number)
+        self._taken.add(found)
+        return found

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -17,9 +17,13 @@ from weft.preparation.sources.local import local_entry
 
 @dataclass(frozen=True, slots=True)
 class NamedFiles:
-    """Files of one folder."""
+    """Files of one folder.
 
-    paths: Sequence[Path]
+    Attributes:
+        paths: Location of each source, by which its items name it, to the path of its file.
+    """
+
+    paths: Mapping[str, Path]
 
 
 class FilesReader(SourceReader):
@@ -31,7 +35,9 @@ class FilesReader(SourceReader):
         return isinstance(location, str | Path | NamedFiles)
 
     def offer(self) -> Offer:
-        paths = self.location.paths if isinstance(self.location, NamedFiles) else [Path(self.location)]
+        location = self.location
+        named = location.paths if isinstance(location, NamedFiles) else {str(Path(location)): Path(location)}
+        paths = list(named.values())
         for path in paths:
             if not os.path.exists(path):  # noqa: PTH110 - false for any string
                 raise SourceError(f"the source {path} does not exist; check the path")
@@ -41,7 +47,7 @@ class FilesReader(SourceReader):
         meant = len(left_out) == len(paths)
         left_out = [] if meant else [path for path in left_out if not path.name.startswith(".")]
         skipped = set(left_out)
-        entries = [local_entry(path, path.name, str(path)) for path in paths if path not in skipped]
+        entries = [local_entry(path, path.name, source) for source, path in named.items() if path not in skipped]
         folder = paths[0].parent
         return assemble(
             entries,
