@@ -50,7 +50,10 @@ def _rows(summary: Mapping[str, Any]) -> Iterator[tuple[str, Sequence[str]]]:
     rejected = sum(summary["rejected"].values())
     kept = f"{_n(summary['samples'])} in the items, {_n(summary['kept'])} kept, {_n(rejected)} rejected"
     yield "samples", [kept, *_reasons(summary, of_items=False)]
-    yield "captions", [_captions(summary)]
+    if summary["captioned"] or summary["modalities"] != ["text"]:
+        yield "captions", [_captions(summary)]
+    if summary.get("screened"):
+        yield "screened", [_screened(summary["screened"])]
     parts = summary["parts"]
     split = f"{_n(parts['train'], 'part')} of samples to train on, {_n(parts['validation'])} to validate with"
     yield "split", [f"{split} (held out: {summary['held_out']})"]
@@ -97,6 +100,11 @@ def _captions(summary: Mapping[str, Any]) -> str:
     if not captioned:
         return "none of the kept samples has one"
     return f"{'all' if captioned == kept else f'{_n(captioned)} of {_n(kept)}'} kept samples have one"
+
+
+def _screened(screened: Mapping[str, Any]) -> str:
+    harm = "harmful text left out" if screened.get("harm") else "harmful text not looked for"
+    return ", ".join([harm, *(f"filter {name}" for name in screened.get("filters", ()))])
 
 
 def _codec(modality: str, entry: Mapping[str, Any]) -> str:

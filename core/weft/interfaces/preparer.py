@@ -5,7 +5,7 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Generic, Literal, TypeVar
+from typing import Any, ClassVar, Generic, Literal, TypeVar
 
 from weft.interfaces.codec import Codec
 from weft.interfaces.near import Boilerplate, NearDuplicates
@@ -55,6 +55,10 @@ class Preparer(ABC, Generic[P, OptionsT]):
     Core runs the pipeline: collect, read, raw filters, clean, clean filters, deduplicate, split, encode. It constructs
     a preparer with *resolved* options (see :meth:`resolve`) and keeps no other state in it.
     """
+
+    changes: ClassVar[Mapping[str, str]] = {}
+    """Figures of cleaning that count what was changed in a sample, with what was done in words (``{"masked_emails":
+    "e-mail addresses masked"}``); where one is above 0 it is written beside the verdict as a change."""
 
     def __init__(self, options: OptionsT) -> None:
         self.options = options

@@ -35,8 +35,8 @@ MOST_ITEMS, MOST_BYTES = 1024, 64 << 20
 """A block holds at most so many, or one item: a process holds what becomes of it in memory."""
 
 FEW_BLOCKS = 64
-"""Blocks grow from the least to the most where there would be more than so many: enough to share out evenly, and no more
-than it takes, for each costs some files."""
+"""Blocks grow from the least to the most where there would be more than so many: enough to share out evenly, and no
+more, for each costs some files."""
 
 _KEPT = pa.schema(
     [

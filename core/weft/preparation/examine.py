@@ -272,13 +272,22 @@ class Examiner:
             if not isinstance(outcome, Sample):
                 raise RejectedError("read", Reason("unreadable", outcome.detail))
             sample = self._judges.filtered(outcome, "raw", changes)
-            sample = self._judges.filtered(self._judges.cleaned(sample), "clean", changes)
+            sample = self._judges.cleaned(sample)
+            changes += self._cleaned_away(sample)
+            sample = self._judges.filtered(sample, "clean", changes)
             self._keep(item, index, sample, changes)
         except RejectedError as end:
             figures = end.sample.figures if end.sample is not None else {}
             row = sample_row(item, index, "rejected", end.stage, end.reason, figures, changes)
             self._examined.verdicts.append(row)
             self._show(item, index, end)
+
+    def _cleaned_away(self, sample: Sample[Any]) -> list[Reason]:
+        """What cleaning says that it changed."""
+        told = self._judges.preparer.changes
+        return [
+            Reason(name, f"{told[name]}: {count:g}") for name, count in sample.figures.items() if name in told and count
+        ]
 
     def _keep(self, item: Item, index: int, sample: Sample[Any], changes: Sequence[Reason]) -> None:
         data, digest = self._judges.stored(sample)

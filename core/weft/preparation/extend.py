@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from weft.errors import FolderError, OptionError, SourceError
+from weft.errors import FolderError, OptionError
 from weft.interfaces.progress import Reporter
 from weft.interfaces.samples import Item
 from weft.preparation.decide import Others
@@ -59,7 +59,6 @@ class Reference:
         """Items that the old corpus does not know yet.
 
         Raises:
-            SourceError: There are none.
             OptionError: One has the name of an item of another source.
         """
         if self.old is None:
@@ -74,10 +73,6 @@ class Reference:
             )
         if len(new) < len(items):
             reporter.note(f"in the corpus already, and left as they are: {len(items) - len(new)} items")
-        if not new:
-            raise SourceError(
-                f"there is nothing new in the sources: {self.old.path} has all {len(items)} items already"
-            )
         return new
 
     def sources(self, entries: Sequence[SourceEntry]) -> list[SourceEntry]:

@@ -13,7 +13,7 @@ from typing import Any, Literal, TypeVar, get_args
 from weft._version import __version__
 from weft.errors import OptionError, PluginError, SourceError, WeftError
 from weft.filters import TextScreen
-from weft.interfaces.progress import Reporter
+from weft.interfaces.progress import Reporter, Silent
 from weft.interfaces.samples import Item
 from weft.interfaces.source import Source, SourceLimits
 from weft.interfaces.trainer import Fit
@@ -50,6 +50,9 @@ RESOLVE_ITEMS = 512
 
 ITEM_SECONDS = 300.0
 """What reading an item may take before it is given up."""
+
+FILTER_SHARE = 0.05
+"""Of the samples: what a fitted filter may reject without a remark."""
 
 EngineName = Literal["local", "ray"]
 
@@ -154,10 +157,15 @@ def prepare_corpus(request: PrepareRequest, registry: Registry, fit: Fit, report
         reporter.warn(warning)
     modality = request.modality or infer_modality(collection.items, registry)
     reference.check_modality(modality)
+    if reference.old is not None and not reference.new_items(collection.items, reporter):
+        reporter.note("there is nothing new in the sources; the corpus stays as it is")
+        return reference.old
     sources = reference.sources([SourceEntry(**dataclasses.asdict(facts)) for facts in collection.sources])
-    plan = _make_plan(request, collection.items, modality, reference, sources, registry, reporter)
+    plan = _make_plan(
+        request, reference.new_items(collection.items, Silent()), modality, reference, sources, registry, reporter
+    )
     blocks = cut_blocks(plan.usable, plan.judges.preparer)
-    with workplace(request.out, _plan_hash(request, plan)) as place:
+    with workplace(request.out, _plan_hash(request, plan), reporter) as place:
         store = _examine(plan, blocks, place, _engine(request), reporter)
         others = known_samples(reference, plan.judges)
         decisions = decide(plan.judges, store, others, place.fresh("revised"), reporter)
@@ -174,7 +182,20 @@ def prepare_corpus(request: PrepareRequest, registry: Registry, fit: Fit, report
             manifest = _manifest(request, plan, collection, written, division, encoded, text_bytes)
             write_json(folder / MANIFEST, {**manifest, "files": file_hashes(folder)})
             write_report(CorpusFolder.open(folder), folder, registry)
-    return CorpusFolder.open(request.out)
+    corpus = CorpusFolder.open(request.out)
+    _warn_of_filters(corpus, reporter)
+    return corpus
+
+
+def _warn_of_filters(corpus: CorpusFolder, reporter: Reporter) -> None:
+    """Say where a filter that was fitted drops so much that it may not know what it judges."""
+    counts = corpus.manifest["counts"]
+    for reason, count in counts["rejected"].items():
+        if reason.startswith("filter-") and count > FILTER_SHARE * counts["samples"]:
+            reporter.warn(
+                f"{reason} rejected {count} of {counts['samples']} samples; if it was fitted on text of another kind, "
+                f"fit it again with `--background` and some of yours (docs/filters.md)"
+            )
 
 
 def _check(request: PrepareRequest) -> None:
@@ -249,7 +270,7 @@ def _make_plan(
     given = resolve_options(registry, modality, reference_settings(reference, settings))
     usable: list[Item] = []
     set_aside: list[VerdictRow] = []
-    for item in reference.new_items(items, reporter):
+    for item in items:
         reason = rejection(item, modality, registry)
         if reason is None:
             usable.append(item)

@@ -14,6 +14,7 @@ from typing import Any
 from filelock import FileLock, Timeout
 
 from weft.errors import FolderError, OptionError, SourceError
+from weft.interfaces.progress import Reporter
 from weft.storage.atomic import PARTIAL, write_json
 from weft.storage.hashing import hash_bytes
 
@@ -51,13 +52,14 @@ class Workplace:
 
 
 @contextmanager
-def workplace(out: Path, plan: str) -> Iterator[Workplace]:
+def workplace(out: Path, plan: str, reporter: Reporter) -> Iterator[Workplace]:
     """The workplace of a corpus while the block lasts. It goes when the block ends, or raises an error that says what
     is wrong with what was asked for; an interrupt, a kill or a full disk leaves it.
 
     Args:
         out: The corpus folder to be made.
         plan: Hash of all that decides what is in the corpus; with another one what is there is of no use.
+        reporter: Is told where something is thrown away.
 
     Raises:
         FolderError: Another process makes the same corpus at this moment, or the folder cannot be written.
@@ -77,7 +79,12 @@ def workplace(out: Path, plan: str) -> Iterator[Workplace]:
             f"another process is preparing {out} at this moment; wait for it, or choose another"
         ) from error
     try:
-        if _plan_of(folder) != plan:
+        before = _plan_of(folder)
+        if before != plan:
+            if before is not None:
+                reporter.note(
+                    "what an earlier preparation left was made from other sources, options or code: it begins anew"
+                )
             _empty(folder)
             write_json(folder / PLAN, {"plan": plan})
         yield Workplace(folder, plan[:12])

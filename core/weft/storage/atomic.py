@@ -99,7 +99,8 @@ def check_target(path: Path, *, force: bool = False, sources: Sequence[Path] = (
     if not any(target.iterdir()):
         return
     if not force:
-        raise FolderError(f"{path} is not empty; choose another or pass --force")
+        more = "; --append adds to the corpus that is there" if (target / "corpus.json").is_file() else ""
+        raise FolderError(f"{path} is not empty; choose another or pass --force{more}")
     if not is_weft_folder(target):
         raise FolderError(
             f"{path} holds files that Weft did not write, so --force does not replace it; "

@@ -41,6 +41,7 @@ def corpus_summary(corpus: CorpusFolder) -> dict[str, Any]:
         "held_out": manifest["held_out"],
         "prompts": corpus.has_prompts,
         "captioned": sum(prompt is not None for prompt in corpus.prompts),
+        "screened": manifest.get("screened", {}),
         "options": manifest["options"],
         "seed": manifest["seed"],
         "learned_with": manifest.get("learned_with", {}),

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from itertools import islice
+from typing import ClassVar
 
 import weft
 from weft.codecs.bpe import ByteLevelBPE, default_vocab_size
@@ -37,6 +38,13 @@ class TextPreparer(weft.Preparer[str, TextOptions]):
         """Raises weft.OptionError for a language that is not known, before anything is read."""
         language_codes(options.languages)
         return options
+
+    changes: ClassVar[Mapping[str, str]] = {
+        "repaired_lines": "lines of which the encoding was repaired",
+        "control_characters": "control characters taken out",
+        "masked_emails": "e-mail addresses masked",
+        "masked_phones": "phone numbers masked",
+    }
 
     def read(self, item: weft.Item) -> Iterator[weft.Sample[str] | weft.Unreadable]:
         """One sample a file, or one a line of JSON lines, or one a row of a table.
