@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import os
+import secrets
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -101,6 +102,9 @@ def collect(
     together: tables among them describe the others, and README and LICENSE are left out. A file that is named without
     any such company is always an item, whatever it is called.
 
+    An item whose source cannot tell when its content changes, as a data set in memory, gets a stamp that is new in each
+    call: what was made of it before may be out of date.
+
     Args:
         sources: Sources, or only where they are.
         registry: Knows the readers of plugins; only core's are used without it.
@@ -116,10 +120,11 @@ def collect(
     parts = _parts(given, locations, registry, limits or SourceLimits())
     offers = [part.reader.offer() for part in parts]
     labels = _labels(offers) if _clash(offers) else [""] * len(offers)
+    unknown = secrets.token_hex()
     placed = [
         each
         for part, offer, label in zip(parts, offers, labels, strict=True)
-        for each in _placed(part, offer, label, given, locations)
+        for each in _placed(part, offer, label, given, locations, unknown)
     ]
     if not placed:
         names = ", ".join(locations)
@@ -166,7 +171,7 @@ def _parts(
 
 
 def _placed(
-    part: _Part, offer: Offer, label: str, given: Sequence[Source], locations: Sequence[str]
+    part: _Part, offer: Offer, label: str, given: Sequence[Source], locations: Sequence[str], unknown: str
 ) -> Iterator[_Placed]:
     """The items of an offer, with what their source says of them."""
     # Only files that are read together are several sources, and NamedFiles has given each its location.
@@ -178,6 +183,7 @@ def _placed(
             name=_prefixed(item.name, label),
             source=locations[place],
             license=item.license or given[place].license,
+            stamp=item.stamp or unknown,
         )
         yield _Placed(known, place)
 

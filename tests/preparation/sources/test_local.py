@@ -2,18 +2,24 @@
 
 from __future__ import annotations
 
+import io
 import os
 import time
+from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
+import pyarrow as pa  # type: ignore[import-untyped]
+import pyarrow.parquet as pq  # type: ignore[import-untyped]
 import pytest
 
 from weft.errors import OptionError, SourceError
 from weft.interfaces.source import Source, SourceLimits
 from weft.preparation.collect import collect
+from weft.preparation.sources.entries import Entry, unique
+from weft.preparation.sources.sidecars import with_sidecars
 
-from .conftest import captions, contents, write_zip
+from .conftest import captions, contents, png, write_zip
 
 
 def test_a_file_that_vanishes_costs_itself(make: Any) -> None:
@@ -85,6 +91,42 @@ def test_ten_thousand_empty_files(tmp_path: Path) -> None:
     start = time.process_time()
     assert len(collect([tmp_path]).items) == 10_000
     assert time.process_time() - start < 5
+
+
+def test_twenty_thousand_equal_names() -> None:
+    entries = [Entry("a.x", Missing(), 0, "s"), *(Entry(f"a ({n}).x", Missing(), 0, "s") for n in range(2, 5))]
+    entries += [entries[0]] * 20_000
+    start = time.process_time()
+    found = [entry.name for entry in unique(entries)]
+    assert time.process_time() - start < 1
+    assert found[:6] == ["a.x", "a (2).x", "a (3).x", "a (4).x", "a (5).x", "a (6).x"]
+    assert len(set(found)) == 20_004
+
+
+def test_twenty_thousand_rows_of_equal_names(tmp_path: Path) -> None:
+    images = [{"bytes": png(0), "path": f"{number}/image.png"} for number in range(20_000)]
+    pq.write_table(pa.table({"image": images}), tmp_path / "a.parquet")
+    start = time.process_time()
+    assert len({item.name for item in collect([tmp_path]).items}) == 20_000
+    assert time.process_time() - start < 10
+
+
+@pytest.mark.parametrize("sidecar", [[], ["a.txt"]])
+def test_twenty_thousand_names_that_are_equal_up_to_the_first_dot(sidecar: list[str]) -> None:
+    entries = [Entry(name, partial(io.BytesIO, b"a cat"), 5, "s") for name in sidecar]
+    entries += [Entry(f"a.{number:05d}.png", Missing(), 0, "s") for number in range(20_000)]
+    start = time.process_time()
+    kept, counts = with_sidecars(entries)
+    assert time.process_time() - start < 1
+    assert (len(kept), counts.used) == (20_000, len(sidecar))
+    assert {entry.row.get("text") for entry in kept} == ({"a cat"} if sidecar else {None})
+
+
+class Missing:
+    """Opens nothing."""
+
+    def __call__(self) -> BinaryIO:
+        raise FileNotFoundError
 
 
 def test_a_folder_that_may_not_be_read(make: Any) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import http.server
+import os
 import threading
 from collections.abc import Iterator
 from pathlib import Path
@@ -13,6 +14,7 @@ import fsspec  # type: ignore[import-untyped]
 import pytest
 
 from weft.errors import SourceError
+from weft.interfaces.source import SourceLimits
 from weft.preparation.collect import collect
 from weft.preparation.sources import url as url_module
 
@@ -30,9 +32,21 @@ def memory() -> Iterator[Any]:
 class _Handler(http.server.SimpleHTTPRequestHandler):
     """Serves a folder, and asks for a password where a name says so."""
 
+    def do_HEAD(self) -> None:
+        if "endless" in self.path:
+            self.send_response(200)
+            self.end_headers()
+        else:
+            super().do_HEAD()
+
     def do_GET(self) -> None:
         if "secret" in self.path:
             self.send_error(401)
+        elif "endless" in self.path:
+            # Without its length, as a page that is made on the way; it ends where the connection does.
+            self.send_response(200)
+            self.end_headers()
+            self.wfile.write(b"x" * 3_000_000)
         else:
             super().do_GET()
 
@@ -117,6 +131,26 @@ def test_a_source_that_needs_credentials(server: tuple[str, Path]) -> None:
     url, _ = server
     with pytest.raises(SourceError, match=r"cannot be read \(.*401.*credentials that it needs"):
         collect([f"{url}/secret/"])
+
+
+@pytest.mark.parametrize(("most", "fits"), [(2_999_999, False), (3_000_000, True)])
+def test_a_file_of_unknown_size_has_a_limit(server: tuple[str, Path], most: int, fits: bool) -> None:
+    url, _ = server
+    (item,) = collect([f"{url}/endless.x"], limits=SourceLimits(member_bytes=most)).items
+    if fits:
+        assert read(item) == b"x" * 3_000_000
+    else:
+        with pytest.raises(OSError, match=f"it has more than the {most} bytes that are allowed"):
+            read(item)
+
+
+def test_a_server_that_knows_when_files_change_is_asked(server: tuple[str, Path]) -> None:
+    url, folder = server
+    before, again = ({item.name: item.stamp for item in collect([f"{url}/"]).items} for _ in range(2))
+    assert again == before
+    os.utime(folder / "cat" / "2.x", (10**9, 10**9))
+    after = {item.name: item.stamp for item in collect([f"{url}/"]).items}
+    assert (after["ü 1.x"] == before["ü 1.x"], after["cat/2.x"] == before["cat/2.x"]) == (True, False)
 
 
 def test_passwords_and_signatures_are_not_kept(server: tuple[str, Path]) -> None:

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, BinaryIO
 
 from weft.preparation.sources.cells import TableView, media_columns, row_entries
-from weft.preparation.sources.entries import Entry
+from weft.preparation.sources.entries import Entry, part_stamp
 from weft.preparation.sources.rows import class_names, holds_bytes
 
 if TYPE_CHECKING:
@@ -94,23 +94,25 @@ class TextRows:
             yield json.dumps(row, ensure_ascii=False, default=str).encode("utf-8", "surrogatepass") + b"\n"
 
 
-def table_entries(view: TableView, folder: str, source: str) -> list[Entry]:
+def table_entries(view: TableView, folder: str, source: str, stamp: str = "") -> list[Entry]:
     """An entry for each picture and recording in a table; where there are none, for each thousand rows of text.
 
     Args:
         view: The table.
         folder: Where its entries lie: empty, or ending in ``/``.
         source: What the user named.
+        stamp: Of the table; empty where it has none.
     """
     media = media_columns(view)
     if media:
-        return row_entries(view, media, folder, source)
+        return row_entries(view, media, folder, source, stamp)
     entries = []
     for start in range(0, view.rows(), ROWS_OF_TEXT):
         rows = TextRows(view, start, min(ROWS_OF_TEXT, view.rows() - start))
         with rows() as file:
             size = len(file.read())
-        entries.append(Entry(f"{folder}rows-{start:09d}.jsonl", rows, size, source, folder.rstrip("/")))
+        name = f"{folder}rows-{start:09d}.jsonl"
+        entries.append(Entry(name, rows, size, source, folder.rstrip("/"), stamp=part_stamp(stamp, start)))
     return entries
 
 

@@ -133,7 +133,8 @@ def _cells(entry: Entry, *, alone: bool) -> list[Entry]:
     view = ParquetView(entry.open)
     try:
         media = media_columns(view)
-        return row_entries(view, media, "" if alone else f"{entry.name}/", entry.source) if media else [entry]
+        folder = "" if alone else f"{entry.name}/"
+        return row_entries(view, media, folder, entry.source, entry.stamp) if media else [entry]
     # Arrow has no exception in common with a file that cannot be opened; the reader of the item says what is wrong.
     except Exception:
         return [entry]

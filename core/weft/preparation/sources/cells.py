@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING, BinaryIO
 
-from weft.preparation.sources.entries import Entry, safe_name, unique
+from weft.preparation.sources.entries import Entry, part_stamp, safe_name, unique
 from weft.preparation.sources.rows import batch_rows, holds_bytes
 
 if TYPE_CHECKING:
@@ -94,7 +94,7 @@ def media_columns(view: TableView) -> dict[str, str]:
     return found
 
 
-def row_entries(view: TableView, media: Mapping[str, str], folder: str, source: str) -> list[Entry]:
+def row_entries(view: TableView, media: Mapping[str, str], folder: str, source: str, stamp: str = "") -> list[Entry]:
     """An entry for each row and column of bytes.
 
     Args:
@@ -102,11 +102,12 @@ def row_entries(view: TableView, media: Mapping[str, str], folder: str, source: 
         media: As :func:`media_columns` gives them.
         folder: Name of the table as a folder, ending in ``/``; empty where it is all of the source.
         source: What the user named.
+        stamp: Of the table; empty where it has none.
     """
-    return list(unique(list(_row_entries(view, media, folder, source))))
+    return list(unique(list(_row_entries(view, media, folder, source, stamp))))
 
 
-def _row_entries(view: TableView, media: Mapping[str, str], folder: str, source: str) -> Iterator[Entry]:
+def _row_entries(view: TableView, media: Mapping[str, str], folder: str, source: str, stamp: str) -> Iterator[Entry]:
     described = [field.name for field in view.schema() if not holds_bytes(field.type)]
     sizes = {column: view.bytes_per_row(column) for column in media}
     with_paths = {column for column in media if _has_path(view.schema().field(column))}
@@ -123,7 +124,8 @@ def _row_entries(view: TableView, media: Mapping[str, str], folder: str, source:
             for column, extension in media.items():
                 name = _name(start + place, column if len(media) > 1 else "", paths[column][place], extension)
                 opener = Cell(view, start + place, column)
-                yield Entry(folder + name, opener, sizes[column], source, folder.rstrip("/"), row)
+                row_stamp = part_stamp(stamp, start + place)
+                yield Entry(folder + name, opener, sizes[column], source, folder.rstrip("/"), row, row_stamp)
 
 
 def _name(row: int, column: str, path: str | None, extension: str) -> str:

@@ -68,6 +68,11 @@ class Refusal:
         raise UnreadableError(self.reason.detail)
 
 
+def part_stamp(whole: str, part: object) -> str:
+    """The stamp of a part of a file, from the file's own; empty where that is."""
+    return f"{whole}:{part}" if whole else ""
+
+
 def refused(entry: Entry, code: str, detail: str) -> Entry:
     """The entry as one that takes no part."""
     return replace(entry, open=Refusal(Reason(code, detail)))

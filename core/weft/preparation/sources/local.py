@@ -27,6 +27,10 @@ class LocalFile:
     path: str
     stamp: tuple[int, int] | None
 
+    def stamp_text(self) -> str:
+        """The stamp as text, which a file that is not there has as well."""
+        return "absent" if self.stamp is None else "{}-{}".format(*self.stamp)
+
     def __call__(self) -> BinaryIO:
         # Opening a pipe would wait for ever, and a device may never end.
         if not stat.S_ISREG(os.stat(self.path).st_mode):  # noqa: PTH116 - a path as bytes that are no text
@@ -72,7 +76,7 @@ def local_file(path: str) -> tuple[LocalFile, int]:
 
 def local_entry(path: Path, name: str, source: str) -> Entry:
     opener, size = local_file(os.fspath(path))
-    return Entry(name, opener, size, source)
+    return Entry(name, opener, size, source, stamp=opener.stamp_text())
 
 
 def walk(root: Path) -> tuple[list[Entry], list[str]]:
@@ -107,7 +111,7 @@ def walk(root: Path) -> tuple[list[Entry], list[str]]:
                 below.append(f"{name}/")
             else:
                 opener, size = local_file(found.path)
-                entries.append(Entry(name, opener, size, str(root)))
+                entries.append(Entry(name, opener, size, str(root), stamp=opener.stamp_text()))
         waiting.extend(reversed(below))
     return entries, auxiliary
 

@@ -11,7 +11,9 @@ from weft.errors import SourceError
 from weft.interfaces.source import Offer, SourceReader
 from weft.preparation.sources.arrow import ArrowFiles, table_entries
 from weft.preparation.sources.entries import Entry
+from weft.preparation.sources.local import local_file
 from weft.preparation.sources.splits import blank_captions
+from weft.storage.hashing import hash_json
 
 _STATE = "state.json"
 _INFO = "dataset_info.json"
@@ -51,4 +53,6 @@ class SavedDatasetReader(SourceReader):
         if not files:
             return []
         view = ArrowFiles(files, json.dumps(info.get("features") or {}))
-        return table_entries(view, prefix, str(self.location))
+        # Names of classes are content as well: they become the captions.
+        stamp = hash_json([view.features, [local_file(path)[0].stamp_text() for path in files]])
+        return table_entries(view, prefix, str(self.location), stamp)

@@ -37,17 +37,20 @@ def with_sidecars(entries: Sequence[Entry]) -> tuple[list[Entry], TableCounts]:
     kept: list[Entry] = []
     counts = TableCounts()
     for group in groups.values():
-        described = [entry for entry in group if _is_described(entry, shards)]
-        beside = [entry for entry in group if _is_sidecar(entry)] if described else []
+        beside = [entry for entry in group if _is_sidecar(entry)]
+        described = [bool(beside) and _is_described(entry, shards) for entry in group]
+        if not any(described):
+            kept += group
+            continue
         row: dict[str, str] = {}
         for sidecar in sorted(beside, key=lambda entry: (_extension(entry) != ROW_EXTENSION, entry.name)):
             content = _read(sidecar)
             counts += TableCounts(used=1) if content is not None else TableCounts(broken=1)
             row.update(content or {})
         kept += [
-            replace(entry, row={**row, **entry.row}) if entry in described else entry
-            for entry in group
-            if entry not in beside
+            replace(entry, row={**row, **entry.row}) if is_described else entry
+            for entry, is_described in zip(group, described, strict=True)
+            if not _is_sidecar(entry)
         ]
     return kept, counts
 

@@ -41,8 +41,13 @@ def temporary_file() -> BinaryIO:
     return cast(BinaryIO, tempfile.TemporaryFile())
 
 
-def copy_limited(stream: BinaryIO, most: int) -> BinaryIO:
+def copy_limited(stream: BinaryIO, most: int, problem: str) -> BinaryIO:
     """All of a stream, in a temporary file.
+
+    Args:
+        stream: At the beginning of the content.
+        most: Bytes that it may have.
+        problem: What is said where it has more.
 
     Raises:
         OSError: There are more than ``most`` bytes.
@@ -53,7 +58,7 @@ def copy_limited(stream: BinaryIO, most: int) -> BinaryIO:
         copied += len(chunk)
         if copied > most:
             file.close()
-            raise OSError(f"it unpacks to more than {most} bytes, as an archive does that is meant to fill the disk")
+            raise OSError(problem)
         file.write(chunk)
     file.seek(0)
     return file

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from typing import Any, BinaryIO
 
 from weft.interfaces.source import SourceLimits
-from weft.preparation.sources.entries import Entry, Opener, refused, safe_name
+from weft.preparation.sources.entries import Entry, Opener, part_stamp, refused, safe_name
 from weft.preparation.sources.spooling import copy_limited, in_memory_or_on_disk
 
 SMALL = 64 << 20
@@ -55,7 +55,8 @@ class PlainTar:
         if not self.compression:
             return file
         with file, _DECOMPRESSORS[self.compression](file) as stream:
-            return copy_limited(stream, self.most)
+            problem = f"it unpacks to more than {self.most} bytes, as an archive does that is meant to fill the disk"
+            return copy_limited(stream, self.most, problem)
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,7 +111,8 @@ def list_tar(archive: Entry, limits: SourceLimits) -> Iterator[Entry]:
             name = safe_name(info.name)
             if name and not info.isdir():
                 member = TarMember(plain, info.offset_data, info.size)
-                yield _judged(Entry(name, member, info.size, archive.source), info, limits)
+                stamp = part_stamp(archive.stamp, info.offset_data)
+                yield _judged(Entry(name, member, info.size, archive.source, stamp=stamp), info, limits)
 
 
 def _infos(opened: tarfile.TarFile) -> Iterator[tarfile.TarInfo]:

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import io
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import partial
 from typing import Any, BinaryIO
@@ -17,10 +18,18 @@ from weft.preparation.sources.archives import is_archive
 from weft.preparation.sources.assemble import assemble
 from weft.preparation.sources.entries import Entry, safe_name, without_auxiliary
 from weft.preparation.sources.locations import is_url, without_secrets
-from weft.preparation.sources.spooling import IN_MEMORY, temporary_file
+from weft.preparation.sources.spooling import IN_MEMORY, copy_limited, temporary_file
 
 CONNECT_SECONDS = 20
 READ_SECONDS = 60
+ASKED_AT_ONCE = 32
+"""Files about which a server is asked at the same time."""
+
+_CHANGES_WITH_CONTENT = (
+    "ETag", "etag", "md5Hash", "Content-MD5", "Digest", "checksum", "blob_id", "sha", "CRC",
+    "LastModified", "Last-Modified", "last_modified", "updated", "mtime", "modify", "modified", "created",
+)  # fmt: skip
+"""What the file systems of fsspec call a checksum or the time of the last change, the surest first."""
 
 
 class UrlReader(SourceReader):
@@ -34,7 +43,7 @@ class UrlReader(SourceReader):
     def offer(self) -> Offer:
         url = str(self.location)
         try:
-            entries = list(_list(url))
+            entries = list(_list(url, self.limits.member_bytes))
         # Every file system of fsspec has errors of its own, from a missing package to a refused password.
         except Exception as error:
             raise SourceError(
@@ -45,24 +54,33 @@ class UrlReader(SourceReader):
             return archive_offer(entries[0], self)
         kept, auxiliary = without_auxiliary(entries) if len(entries) > 1 else (entries, [])
         label = without_secrets(url).rstrip("/").rpartition("/")[2]
-        beside = partial(_beside, url) if len(kept) == 1 else None
+        beside = partial(_beside, url, self.limits.member_bytes) if len(kept) == 1 else None
         return assemble(kept, label, self.limits, auxiliary=auxiliary, beside=beside)
 
 
 @dataclass(frozen=True, slots=True)
 class RemoteFile:
-    """Fetches a file: into memory, or into a temporary file where it is large.
+    """Fetches a file: into memory, or into a temporary file where it is large or of unknown size.
 
     Attributes:
         url: Of the file.
-        size: In bytes, 0 where the server does not say.
+        size: In bytes; ``None`` where the server does not say.
+        most: Bytes that a file of unknown size may have.
     """
 
     url: str
-    size: int
+    size: int | None
+    most: int
 
     def __call__(self) -> BinaryIO:
         filesystem, path = _filesystem(self.url)
+        if self.size is None:
+            problem = (
+                f"it has more than the {self.most} bytes that are allowed where the server does not say how many there "
+                f"are; download it, and name the file"
+            )
+            with filesystem.open(path, "rb") as stream:
+                return copy_limited(stream, self.most, problem)
         if self.size <= IN_MEMORY:
             return io.BytesIO(filesystem.cat_file(path))
         file = temporary_file()
@@ -71,28 +89,39 @@ class RemoteFile:
         return file
 
 
-def _list(url: str) -> Iterator[Entry]:
+def _list(url: str, most: int) -> Iterator[Entry]:
     filesystem, path = _filesystem(url)
     source = without_secrets(url)
     base, found = _found(filesystem, path)
-    sizes = _sizes(filesystem, found)
+    facts = _with_sizes(filesystem, found)
     for each in sorted(found):
         name = safe_name(unquote(each[len(base) :]) if _is_http(url) else each[len(base) :])
-        yield Entry(name, RemoteFile(_with_protocol(filesystem, each), sizes[each]), sizes[each], source)
+        yield _entry(name, _with_protocol(filesystem, each), facts[each], source, most)
 
 
-def _beside(table: str, name: str) -> Entry | None:
+def _entry(name: str, url: str, info: Mapping[str, Any], source: str, most: int) -> Entry:
+    size = None if info.get("size") is None else int(info["size"])
+    return Entry(name, RemoteFile(url, size, most), size or 0, source, stamp=_stamp(info))
+
+
+def _stamp(info: Mapping[str, Any]) -> str:
+    """Empty where the server says nothing that changes with the content."""
+    found = next((key for key in _CHANGES_WITH_CONTENT if info.get(key)), None)
+    return "" if found is None else f"{info.get('size')}-{info[found]}"
+
+
+def _beside(table: str, most: int, name: str) -> Entry | None:
     """A file below the folder of a table."""
     if name.startswith(("/", "..")):
         return None
     url = f"{table.partition('?')[0].rpartition('/')[0]}/{name}"
     try:
         filesystem, path = _filesystem(url)
-        size = int(filesystem.info(path).get("size") or 0)
+        info = filesystem.info(path)
     # As when a source is listed: each file system has errors of its own for what is not there.
     except Exception:
         return None
-    return Entry(name, RemoteFile(url, size), size, without_secrets(table))
+    return _entry(name, url, info, without_secrets(table), most)
 
 
 def _found(filesystem: Any, path: str) -> tuple[str, dict[str, Any]]:
@@ -110,10 +139,13 @@ def _found(filesystem: Any, path: str) -> tuple[str, dict[str, Any]]:
     return path.rstrip("/") + "/", found
 
 
-def _sizes(filesystem: Any, found: dict[str, Any]) -> dict[str, int]:
+def _with_sizes(filesystem: Any, found: Mapping[str, Any]) -> dict[str, Mapping[str, Any]]:
+    """What is known of files; a server that lists names only is asked about each."""
     unknown = [name for name, info in found.items() if info.get("size") is None]
-    asked = dict(zip(unknown, filesystem.sizes(unknown), strict=True)) if unknown else {}
-    return {name: int(info.get("size") or asked.get(name) or 0) for name, info in found.items()}
+    if len(found) == 1 or not unknown:
+        return dict(found)
+    with ThreadPoolExecutor(ASKED_AT_ONCE) as pool:
+        return {**found, **dict(zip(unknown, pool.map(filesystem.info, unknown), strict=True))}
 
 
 def _filesystem(url: str) -> tuple[Any, str]:

@@ -52,7 +52,9 @@ def list_zip(archive: Entry, limits: SourceLimits) -> Iterator[Entry]:
         name = safe_name(info.filename)
         if info.is_dir() or not name:
             continue
-        yield _judged(Entry(name, ZipMember(archive.open, place), info.file_size, archive.source), info, limits)
+        stamp = f"{info.CRC:08x}-{info.file_size}"
+        entry = Entry(name, ZipMember(archive.open, place), info.file_size, archive.source, stamp=stamp)
+        yield _judged(entry, info, limits)
 
 
 def _judged(entry: Entry, info: zipfile.ZipInfo, limits: SourceLimits) -> Entry:
