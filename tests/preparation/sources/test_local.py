@@ -184,9 +184,9 @@ def test_what_is_known_of_sources(make: Any) -> None:
     ]
 
 
-@pytest.mark.parametrize("weight", [0, -1, float("nan"), float("inf")])
-def test_a_weight_is_a_positive_number(weight: float) -> None:
-    with pytest.raises(OptionError, match="weight of the source photos must be above 0"):
+@pytest.mark.parametrize("weight", [0, -1, 0.009, 101, float("nan"), float("inf")])
+def test_a_weight_is_in_proportion(weight: float) -> None:
+    with pytest.raises(OptionError, match=r"the weight of photos must be 0\.01 to 100"):
         Source("photos", weight)
 
 
