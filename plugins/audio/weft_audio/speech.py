@@ -74,7 +74,7 @@ def _detector() -> tuple[Any, Any]:
     """The network, and the function that finds where it hears speech."""
     threads = torch.get_num_threads()
     try:
-        from silero_vad import get_speech_timestamps, load_silero_vad  # type: ignore[import-untyped]
+        from silero_vad import get_speech_timestamps, load_silero_vad
 
         return load_silero_vad(), get_speech_timestamps
     finally:

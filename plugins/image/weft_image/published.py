@@ -137,7 +137,7 @@ class ImageVQ(LearnedCodec[Image, PublishedConfig]):
             raise weft.PluginError(
                 "a published image codec needs diffusers, which is not installed; install weft-image[published]"
             ) from error
-        model: Any = VQModel(**config.architecture)  # type: ignore[no-untyped-call]
+        model: Any = VQModel(**config.architecture)
         built: nn.Module = model
         return built
 

@@ -35,7 +35,7 @@ class RayEngine(Engine):
     def __init__(self, processes: int, seconds: float) -> None:
         os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
         try:
-            import ray  # type: ignore[import-not-found,import-untyped,unused-ignore]
+            import ray
         except ImportError as error:
             raise OptionError("--engine ray needs Ray: pip install 'weft-core[ray]'") from error
         self._ray: Any = ray
@@ -86,7 +86,7 @@ _works: dict[Any, Work] = {}
 def _carry_out(shared: list[Any], number: int, place: int | None) -> Outcome:
     (reference,) = shared
     if reference not in _works:
-        import ray  # type: ignore[import-not-found,import-untyped,unused-ignore]
+        import ray
 
         _works.clear()
         _works[reference] = ray.get(reference)
