@@ -64,6 +64,7 @@ class ByteLevelBPE(Codec[str]):
     """
 
     name: ClassVar[str] = "bpe"
+    batch: ClassVar[int] = 2048
 
     def __init__(self, tokenizer: Tokenizer) -> None:
         self._tokenizer = tokenizer

@@ -48,6 +48,10 @@ class Codec(ABC, Generic[P]):
     """
 
     name: ClassVar[str]
+
+    batch: ClassVar[int] = 64
+    """Payloads that core encodes at once: fixed, and cut by index, so that tokens never depend on how the work is done.
+    A codec that works on them one by one may ask for more."""
     """The name it is registered under: the key of ``Modality.codecs``."""
 
     @property

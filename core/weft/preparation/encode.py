@@ -30,9 +30,6 @@ from weft.storage.tokens import TokenLayer, TokenWriter
 if TYPE_CHECKING:
     from torch import nn
 
-BATCH = 64
-"""Payloads that are encoded at once: fixed, and cut by index, so that tokens never depend on how the work is done."""
-
 
 @dataclass(slots=True)
 class Encoded:
@@ -198,8 +195,8 @@ def write_layer(
     ):
         for tokens in before:
             writer.append(tokens)
-        for start in range(len(before), len(payloads), BATCH):
-            batch = payloads[start : start + BATCH]
+        for start in range(len(before), len(payloads), codec.batch):
+            batch = payloads[start : start + codec.batch]
             for tokens in encode_batch(codec, batch):
                 writer.append(tokens)
             task.advance(len(batch))
@@ -248,7 +245,7 @@ def ensure_layer(
 
 
 def _layer_in_memory(codec: Codec[Any], values: Sequence[Any]) -> TokenLayer:
-    batches = (values[start : start + BATCH] for start in range(0, len(values), BATCH))
+    batches = (values[start : start + codec.batch] for start in range(0, len(values), codec.batch))
     return TokenLayer.from_arrays(
         (tokens for batch in batches for tokens in encode_batch(codec, batch)), codec.vocab_size
     )
