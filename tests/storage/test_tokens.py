@@ -113,3 +113,18 @@ def test_arrays_that_are_no_layer(tmp_path: Path, name: str, array: np.ndarray) 
 def test_a_layer_that_is_not_there(tmp_path: Path) -> None:
     with pytest.raises(FolderError, match="damaged"):
         TokenLayer.open(tmp_path)
+
+
+def test_several_at_once_are_as_one_by_one(tmp_path: Path) -> None:
+    payloads = [[1, 2, 3], [], [99], [4, 5]]
+    for name in ("one", "several"):
+        (tmp_path / name).mkdir()
+    write(tmp_path / "one", payloads)
+    with TokenWriter(tmp_path / "several", 100) as writer:
+        writer.extend(payloads[:2])
+        writer.extend([])
+        writer.extend(payloads[2:])
+    for file in ("tokens.npy", "offsets.npy"):
+        assert (tmp_path / "one" / file).read_bytes() == (tmp_path / "several" / file).read_bytes()
+    with pytest.raises(ValueError, match="token ids must be in"), TokenWriter(tmp_path, 100) as writer:
+        writer.extend([[1], [100]])

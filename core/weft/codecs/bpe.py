@@ -7,9 +7,9 @@ special tokens: a text that looks like one is text.
 from __future__ import annotations
 
 import codecs
-import itertools
 import re
 from collections.abc import Iterable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any, ClassVar, Self
 
@@ -114,12 +114,26 @@ class ByteLevelBPE(Codec[str]):
         for text in payloads:
             _require_utf8(text)
         found: list[list[Tokens]] = [[] for _ in payloads]
-        pieces = ((row, piece) for row, text in enumerate(payloads) for piece in _pieces(text))
-        while batch := list(itertools.islice(pieces, _PIECES_AT_ONCE)):
+        pieces = [(row, piece) for row, text in enumerate(payloads) for piece in _pieces(text)]
+        batches = [pieces[start : start + _PIECES_AT_ONCE] for start in range(0, len(pieces), _PIECES_AT_ONCE)]
+        for batch, encoded in zip(batches, self._encoded(batches), strict=True):
+            for (row, _), ids in zip(batch, encoded, strict=True):
+                found[row].append(ids)
+        return [parts[0] if len(parts) == 1 else np.concatenate([np.empty(0, np.int32), *parts]) for parts in found]
+
+    def _encoded(self, batches: Sequence[Sequence[tuple[int, str]]]) -> Iterator[list[Tokens]]:
+        """Ids of the pieces of each batch."""
+
+        def ids_of(batch: Sequence[tuple[int, str]]) -> list[Tokens]:
             encodings = self._tokenizer.encode_batch_fast([piece for _, piece in batch], add_special_tokens=False)
-            for (row, _), encoding in zip(batch, encodings, strict=True):
-                found[row].append(np.array(encoding.ids, dtype=np.int32))
-        return [np.concatenate([np.empty(0, np.int32), *parts]) for parts in found]
+            return [np.array(encoding.ids, dtype=np.int32) for encoding in encodings]
+
+        if len(batches) < 2:
+            yield from map(ids_of, batches)
+            return
+        # While one batch becomes arrays, which Python does on one processor, the other threads encode the next.
+        with ThreadPoolExecutor(2) as pool:
+            yield from pool.map(ids_of, batches)
 
     def decode(self, ids: Sequence[Tokens]) -> list[str]:
         """The text of each sequence; bytes that are no UTF-8 become U+FFFD, so that any ids decode."""

@@ -197,8 +197,7 @@ def write_layer(
             writer.append(tokens)
         for start in range(len(before), len(payloads), codec.batch):
             batch = payloads[start : start + codec.batch]
-            for tokens in encode_batch(codec, batch):
-                writer.append(tokens)
+            writer.extend(encode_batch(codec, batch))
             task.advance(len(batch))
     return TokenLayer.open(folder)
 
