@@ -341,7 +341,7 @@ class TestSources:
         assert (corpus.manifest["screened"]["harm"], corpus.manifest["seed"]) == (False, 3)
         assert corpus.manifest["counts"]["rejected"] == {"excluded": 1}
         (source_entry,) = corpus.sources
-        assert source_entry.items == 3
+        assert source_entry.items == corpus.manifest["counts"]["items"] == 2
 
 
 def test_an_engine_with_nothing_to_do(tmp_path: Path) -> None:

@@ -11,7 +11,7 @@ import numpy.typing as npt
 
 from weft.errors import OptionError
 from weft.filters.features import Rows, bare, rarity, rows_of, words_of
-from weft.filters.labels import Labelled, read_labelled
+from weft.filters.labels import Labelled, read_labelled, read_utf8
 from weft.filters.logistic import fit_logistic
 from weft.filters.text_filter import FilterFacts, FilterReport, Mistake, TextFilter, Unit, probability_of
 from weft.storage.hashing import hash_bytes
@@ -119,12 +119,7 @@ def _background(paths: Sequence[Path], unit: Unit, labelled: int) -> list[Labell
     """Evenly spaced texts of the background, no more than a few for each labelled one."""
     texts: list[str] = []
     for path in paths:
-        try:
-            text = path.read_text(encoding="utf-8-sig")
-        except OSError as error:
-            raise OptionError(f"the background {path} cannot be read: {error.strerror}") from error
-        except UnicodeDecodeError as error:
-            raise OptionError(f"the background {path} is not UTF-8 (byte {error.start}); save it as such") from error
+        text = read_utf8(path, f"the background {path}")
         texts.extend(filter(str.strip, text.split("\n") if unit == "line" else [text]))
     wanted = min(len(texts), _BACKGROUND_PER_TEXT * labelled)
     return [Labelled(texts[index * len(texts) // wanted], _BACKGROUND_LABEL, False) for index in range(wanted)]

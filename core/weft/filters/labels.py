@@ -66,15 +66,28 @@ def read_labelled(
     return [Labelled(text, label, label in dropped) for text, label in pairs if label in dropped or label in kept]
 
 
+def read_utf8(path: Path, what: str) -> str:
+    """The text of a file, without a mark at its beginning.
+
+    Args:
+        path: The file.
+        what: Names it in the message.
+
+    Raises:
+        OptionError: It cannot be read, or is not UTF-8.
+    """
+    try:
+        return path.read_text(encoding="utf-8-sig")
+    except OSError as error:
+        raise OptionError(f"{what} cannot be read: {error.strerror}") from error
+    except UnicodeDecodeError as error:
+        raise OptionError(f"{what} is not UTF-8 (byte {error.start}); save it as such") from error
+
+
 def _read_rows(path: Path) -> list[dict[str, str]]:
     if path.suffix.lower() not in {".csv", ".tsv", ".jsonl"}:
         raise OptionError(f"{path} is no table of labels; give a .csv, .tsv or .jsonl file")
-    try:
-        text = path.read_text(encoding="utf-8-sig")
-    except OSError as error:
-        raise OptionError(f"{path} cannot be read: {error.strerror}") from error
-    except UnicodeDecodeError as error:
-        raise OptionError(f"{path} is not UTF-8 (byte {error.start}); save it as such") from error
+    text = read_utf8(path, str(path))
     reader = _json_rows if path.suffix.lower() == ".jsonl" else _csv_rows
     rows = [row for row in reader(path, text) if row]
     if not rows:

@@ -76,7 +76,14 @@ class Reference:
         return new
 
     def sources(self, entries: Sequence[SourceEntry]) -> list[SourceEntry]:
-        """Sources of the old corpus and the new ones, in the order of their index."""
+        """Sources of the old corpus and the new ones, in the order of their index.
+
+        Args:
+            entries: What is added, with the number of items that are new.
+
+        Raises:
+            OptionError: A source that the corpus knows is given other terms.
+        """
         old = self.old.sources if self.old is not None else []
         merged = {source.location: source for source in old}
         for entry in entries:

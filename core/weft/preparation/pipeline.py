@@ -13,7 +13,7 @@ from typing import Any, Literal, TypeVar, get_args
 from weft._version import __version__
 from weft.errors import OptionError, PluginError, SourceError, WeftError
 from weft.filters import TextScreen
-from weft.interfaces.progress import Reporter, Silent
+from weft.interfaces.progress import Reporter
 from weft.interfaces.samples import Item
 from weft.interfaces.source import Source, SourceLimits
 from weft.interfaces.trainer import Fit
@@ -157,13 +157,13 @@ def prepare_corpus(request: PrepareRequest, registry: Registry, fit: Fit, report
         reporter.warn(warning)
     modality = request.modality or infer_modality(collection.items, registry)
     reference.check_modality(modality)
-    if reference.old is not None and not reference.new_items(collection.items, reporter):
+    items = reference.new_items(collection.items, reporter)
+    if reference.old is not None and not items:
         reporter.note("there is nothing new in the sources; the corpus stays as it is")
         return reference.old
-    sources = reference.sources([SourceEntry(**dataclasses.asdict(facts)) for facts in collection.sources])
-    plan = _make_plan(
-        request, reference.new_items(collection.items, Silent()), modality, reference, sources, registry, reporter
-    )
+    new = Counter(item.source for item in items)
+    entries = [SourceEntry(**{**dataclasses.asdict(each), "items": new[each.location]}) for each in collection.sources]
+    plan = _make_plan(request, items, modality, reference, reference.sources(entries), registry, reporter)
     blocks = cut_blocks(plan.usable, plan.judges.preparer)
     with workplace(request.out, _plan_hash(request, plan), reporter) as place:
         store = _examine(plan, blocks, place, _engine(request), reporter)
