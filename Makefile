@@ -48,7 +48,8 @@ check: $(STAMP)  ## ruff, mypy and import-linter
 	$(BIN)/mypy
 	$(BIN)/lint-imports --no-cache
 
-bench: $(STAMP)  ## Every benchmark, one after the other
+bench: $(STAMP)  ## Every benchmark, one after the other, beside peers that it installs
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[bench]'
 	@set -e; for name in $(BENCHMARKS); do echo "== $$name"; $(BIN)/python benchmarks/$$name.py; done
 
 docs: $(STAMP)  ## Write docs/reference.md from the commands and options themselves
