@@ -34,7 +34,9 @@ _SPLIT = (
 _PIECE_CHARS = 1 << 16
 """A long text is encoded in pieces of about this length, which bounds memory and uses all cores."""
 
-_PIECES_AT_ONCE = 64
+_PIECES_AT_ONCE, _CHARACTERS_AT_ONCE = 512, 1 << 20
+"""A batch ends with the piece that reaches either: few pieces leave threads waiting for each other, and what is known
+of many long ones fills memory."""
 
 # Between a line break and a letter or digit the split above always separates, so cutting there changes no token.
 _SAFE_CUT = re.compile(r"\n(?=\w)")
@@ -114,8 +116,7 @@ class ByteLevelBPE(Codec[str]):
         for text in payloads:
             _require_utf8(text)
         found: list[list[Tokens]] = [[] for _ in payloads]
-        pieces = [(row, piece) for row, text in enumerate(payloads) for piece in _pieces(text)]
-        batches = [pieces[start : start + _PIECES_AT_ONCE] for start in range(0, len(pieces), _PIECES_AT_ONCE)]
+        batches = _batches((row, piece) for row, text in enumerate(payloads) for piece in _pieces(text))
         for batch, encoded in zip(batches, self._encoded(batches), strict=True):
             for (row, _), ids in zip(batch, encoded, strict=True):
                 found[row].append(ids)
@@ -227,6 +228,18 @@ def _words_of_bearable_length(texts: Iterable[str]) -> Iterator[str]:
     for text in texts:
         _require_utf8(text)
         yield from filter(None, _LONG_RUN.split(text))
+
+
+def _batches(pieces: Iterable[tuple[int, str]]) -> list[list[tuple[int, str]]]:
+    batches: list[list[tuple[int, str]]] = []
+    length = _CHARACTERS_AT_ONCE
+    for row, piece in pieces:
+        if length >= _CHARACTERS_AT_ONCE or len(batches[-1]) >= _PIECES_AT_ONCE:
+            batches.append([])
+            length = 0
+        batches[-1].append((row, piece))
+        length += len(piece)
+    return batches
 
 
 def _pieces(text: str) -> Iterator[str]:
