@@ -33,6 +33,8 @@ if TYPE_CHECKING:
     from weft.errors import UnreadableError as UnreadableError
     from weft.errors import WeftError as WeftError
     from weft.generation.token_generator import TokenGenerator as TokenGenerator
+    from weft.interfaces.callback import Callback as Callback
+    from weft.interfaces.callback import Training as Training
     from weft.interfaces.codec import Codec as Codec
     from weft.interfaces.codec import CodecFacts as CodecFacts
     from weft.interfaces.codec import Tokens as Tokens
@@ -76,6 +78,7 @@ if TYPE_CHECKING:
     from weft.plugins.hookspecs import hookimpl as hookimpl
     from weft.training.next_token import NextTokenTrainer as NextTokenTrainer
     from weft.training.next_token import TrainingContext as TrainingContext
+    from weft.training.options import TrainOptions as TrainOptions
 
 _HOME = {
     "weft.api": ("Corpus", "Run", "load", "prepare", "train"),
@@ -90,6 +93,7 @@ _HOME = {
         "WeftError",
     ),
     "weft.generation.token_generator": ("TokenGenerator",),
+    "weft.interfaces.callback": ("Callback", "Training"),
     "weft.interfaces.codec": ("Codec", "CodecFacts", "Tokens"),
     "weft.interfaces.demo": ("Demo", "DemoRequest"),
     "weft.interfaces.generator": (
@@ -115,6 +119,7 @@ _HOME = {
     "weft.interfaces.trainer": ("Batch", "Dataset", "Fit", "LossSum", "Trainer"),
     "weft.plugins.hookspecs": ("hookimpl",),
     "weft.training.next_token": ("NextTokenTrainer", "TrainingContext"),
+    "weft.training.options": ("TrainOptions",),
 }
 _MODULE_OF = {name: module for module, names in _HOME.items() for name in names}
 

@@ -7,6 +7,8 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+from typing_extensions import Unpack
+
 from weft.errors import FolderError, GenerationError, OptionError, TrainingError
 from weft.generation.session import Precision, Session
 from weft.interfaces.generator import Artifact, Creativity, SamplingOptions
@@ -23,8 +25,9 @@ from weft.storage.run import RunFolder
 from weft.storage.summaries import corpus_summary, run_summary
 from weft.training.fit import make_fit
 from weft.training.material import gather
+from weft.training.options import TrainOptions, check_options
 from weft.training.run import check_resumable, resume_run, train_run
-from weft.training.settings import TrainRequest
+from weft.training.world import World, open_world
 
 PathLike = str | Path
 
@@ -261,85 +264,74 @@ def _corpus_path(corpus: Corpus | PathLike) -> Path:
 
 
 def train(
-    corpus: Corpus | PathLike | Sequence[Corpus | PathLike],
+    corpus: Corpus | PathLike | Sequence[Corpus | PathLike] = (),
     *,
     out: PathLike,
-    size: str | None = None,
-    steps: int | None = None,
-    minutes: float | None = None,
-    seed: int | None = None,
     resume: bool = False,
     force: bool = False,
-    batch_size: int | None = None,
-    micro_batches: int | None = None,
-    context: int | None = None,
-    learning_rate: float | None = None,
-    dropout: float | None = None,
-    threads: int | None = None,
-    device: str | None = None,
     reporter: Reporter | None = None,
+    **options: Unpack[TrainOptions],
 ) -> Run:
     """Stage 2: one or more corpora in, a run folder out.
 
+    In each of several processes (``torchrun``) the same call joins them.
+
     Args:
-        corpus: A corpus or its folder, or several, which one model then learns together.
+        corpus: A corpus or its folder, or several, which one model then learns together. May be left out with
+            ``resume``, where the corpora lie where they were.
         out: The run folder to make, or to go on with.
-        size: Position of the dial: nano (without it), micro, mini, small, base or large.
-        steps: Optimizer steps.
-        minutes: Time instead of steps, 5 without either; timed steps that are thrown away turn it into a step count at
-            the start.
-        seed: Of everything random; 0 without it.
         resume: Go on from the last checkpoint of ``out`` with its settings, or begin where there is none yet.
         force: Replace a Weft folder that is in the way.
-        batch_size: Rows a step; follows from the size without it.
-        micro_batches: Parts that a step is computed in, to save memory; the result is the same.
-        context: Longest sequence attended to; follows from the data without it.
-        learning_rate: Peak rate of Muon; follows from the size without it.
-        dropout: Share of activations zeroed; without it a tenth where every example is seen many times, else none.
-        threads: CPU threads; as many as torch takes without it.
-        device: ``cpu``, ``cuda`` or ``mps``; the best there is without it. A run may be resumed on another one.
         reporter: Where progress goes.
+        **options: See :class:`weft.TrainOptions`; what is left out, or ``None``, is decided before the first step. Of a
+            run that is resumed only ``device`` may be another.
 
     Raises:
         TrainingError: Corpora that cannot share a run, a loss that is not finite, or too little memory.
         OptionError: A value that cannot be used, or one that contradicts the run to be resumed.
         FolderError: ``out`` is in the way, or a folder is damaged.
     """
-    several = [corpus] if isinstance(corpus, Corpus | str | Path) else list(corpus)
-    if not several:
-        raise OptionError("give at least one corpus to train on")
-    folders = [each.folder if isinstance(each, Corpus) else CorpusFolder.open(Path(each)) for each in several]
-    reporter = reporter or Silent()
-    request = TrainRequest(
-        size=size,
-        steps=steps,
-        minutes=minutes,
-        seed=seed,
-        batch_size=batch_size,
-        micro_batches=micro_batches,
-        context=context,
-        learning_rate=learning_rate,
-        dropout=dropout,
-        threads=threads,
-        device=device,
-    )
-    registry = get_registry()
-    encode_again = partial(reencode, reporter=reporter)
+    chosen = check_options(options)
     path = Path(out)
-    if resume and (path / "run.json").exists():
-        begun = RunFolder.open(path)
-        check_resumable(begun, request, [folder.sha256 for folder in folders])
-        own_codec = begun.codec_folder("text") if "text" in begun.manifest.codecs else None
-        material = gather(folders, registry, own_codec, encode_again)
-        return Run(resume_run(path, material, reporter, device))
-    if resume:
-        reporter.note(f"there is no run to go on with in {path} yet: it begins now")
-    elif not force and (path / "run.json").exists():
+    begun = RunFolder.open(path) if resume and (path / "run.json").exists() else None
+    if begun is None and not force and (path / "run.json").exists():
         raise FolderError(f"{path} is a run already; go on with it by --resume, choose another folder, or pass --force")
+    folders = _corpus_folders(corpus) or ([] if begun is None else begun.corpora())
+    if not folders:
+        raise OptionError("give at least one corpus to train on")
+    with open_world() as world:
+        reporter = reporter if reporter is not None and world.is_main else Silent()
+        if begun is not None:
+            check_resumable(begun, chosen, [folder.sha256 for folder in folders])
+            return Run(_resume(begun, folders, world, reporter, chosen.get("device")))
+        if resume:
+            reporter.note(f"there is no run to go on with in {path} yet: it begins now")
+        return Run(_begin(path, folders, chosen, world, reporter, force=force))
+
+
+def _begin(
+    path: Path, folders: Sequence[CorpusFolder], options: TrainOptions, world: World, reporter: Reporter, *, force: bool
+) -> RunFolder:
+    registry = get_registry()
     with joint_text_codec(folders, registry, reporter) as text_codec:
-        material = gather(folders, registry, text_codec, encode_again)
+        with world.main_first():
+            material = gather(folders, registry, text_codec, partial(reencode, reporter=reporter))
         corpora = [folder.path for folder in folders]
-        return Run(train_run(path, material, request, reporter, force=force, corpora=corpora))
+        return train_run(path, material, options, reporter, force=force, world=world, corpora=corpora)
+
+
+def _resume(
+    begun: RunFolder, folders: Sequence[CorpusFolder], world: World, reporter: Reporter, device: str | None
+) -> RunFolder:
+    own_codec = begun.codec_folder("text") if "text" in begun.manifest.codecs else None
+    with world.main_first():
+        material = gather(folders, get_registry(), own_codec, partial(reencode, reporter=reporter))
+    return resume_run(begun.path, material, reporter, world=world, device=device)
+
+
+def _corpus_folders(corpus: Corpus | PathLike | Sequence[Corpus | PathLike]) -> list[CorpusFolder]:
+    several = [corpus] if isinstance(corpus, Corpus | str | Path) else list(corpus)
+    return [each.folder if isinstance(each, Corpus) else CorpusFolder.open(Path(each)) for each in several]
 
 
 def load(path: PathLike) -> Corpus | Run:

@@ -19,7 +19,6 @@ TRAIN = [
     ("--steps 5 --seed -1", "seed must be at least 0, got -1"),
     ("--steps 5 --size giant", "size 'giant' is unknown; choose one of nano"),
     ("--steps 5 --batch-size 0", "batch_size must be above 0"),
-    ("--steps 5 --batch-size 2 --micro-batches 3", "micro_batches is 3, but a step has only 2 rows"),
     ("--steps 5 --context 0", "context must be above 0"),
     ("--steps 5 --learning-rate nan", "learning_rate must be above 0, and finite"),
     ("--steps 5 --dropout 1", "dropout must be at least 0 and below 1"),

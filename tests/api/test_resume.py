@@ -187,7 +187,14 @@ def test_what_differs_is_listed(text_corpus: weft.Corpus, text_run: weft.Run, tm
 
 
 def test_the_same_options_are_no_difference(tiny_train: Any, text_corpus: weft.Corpus, tmp_path: Path) -> None:
-    options = {"steps": 3, "context": 32, "learning_rate": 0.01, "dropout": 0.2, "device": "cpu:0", "micro_batches": 2}
+    options = {
+        "steps": 3,
+        "context": 32,
+        "learning_rate": 0.01,
+        "dropout": 0.2,
+        "device": "cpu:0",
+        "micro_batch_size": 2,
+    }
     run = tiny_train(text_corpus, tmp_path / "run", **options)
     again = tiny_train(text_corpus, tmp_path / "run", resume=True, **options)
     assert again.summary() == run.summary()
@@ -293,7 +300,7 @@ def test_weights_that_do_not_fit_are_one_sentence(text_run: weft.Run, text_corpu
     assert "\n" not in str(caught.value)
 
 
-@pytest.mark.parametrize("option", [{"seed": 0}, {"size": "nano"}, {"micro_batches": 2}])
+@pytest.mark.parametrize("option", [{"seed": 0}, {"size": "nano"}, {"micro_batch_size": 2}])
 def test_an_option_that_is_given_is_compared_even_if_it_is_the_default(
     option: dict[str, Any], text_corpus: weft.Corpus, tiny_train: Any, tmp_path: Path
 ) -> None:

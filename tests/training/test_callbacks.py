@@ -4,18 +4,17 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from pathlib import Path
-from types import SimpleNamespace
 from typing import Any
 
 import pytest
 import torch
 
-from weft.interfaces.progress import Silent
 from weft.storage.checkpoints import TrainingState
 from weft.storage.run import RunFolder, RunManifest
 from weft.training.callbacks import LOG_EVERY, KeepWeights, LogMetrics
+from weft.training.world import World
 
 
 @pytest.fixture
@@ -24,26 +23,47 @@ def folder(tmp_path: Path) -> RunFolder:
     return RunFolder.create(tmp_path / "run", manifest, {}, force=False)
 
 
-def loop(step: int, steps: int) -> Any:
+class Steps:
     """What callbacks look at, without anything that learns."""
 
-    def state(notes: dict[str, Any]) -> TrainingState:
-        return TrainingState(step, {"w": torch.full((1,), float(step))}, {"m": torch.zeros(1)}, notes)
+    world = World()
+    stopping = False
 
-    return SimpleNamespace(step=step, settings=SimpleNamespace(steps=steps), state=state)
+    def __init__(self, steps: int, every: int, judged: bool) -> None:
+        self.step = 0
+        self.steps = steps
+        self._every = every
+        self._judged = judged
+
+    @property
+    def evaluates_now(self) -> bool:
+        return self._judged and self.step % self._every == 0
+
+    def state(self, notes: dict[str, Any]) -> TrainingState:
+        return TrainingState(self.step, {"w": torch.full((1,), float(self.step))}, {"m": torch.zeros(1)}, notes)
+
+
+def loop(step: int, steps: int) -> Any:
+    made = Steps(steps, 1, False)
+    made.step = step
+    return made
 
 
 def train(folder: RunFolder, held_out: Sequence[float] | None, every: int = 1) -> KeepWeights:
     """One step after another, with these held-out losses."""
-    figures: Iterator[dict[str, float]] = iter([{"loss": loss, "text/x": loss} for loss in held_out or ()])
-    steps = every * len(held_out) if held_out is not None else 4
+    figures = iter([{"loss": loss, "text/x": loss} for loss in held_out or ()])
+    training: Any = Steps(every * len(held_out) if held_out is not None else 4, every, held_out is not None)
     log = LogMetrics(folder)
-    evaluate = None if held_out is None else lambda: next(figures)
-    keep = KeepWeights(folder=folder, evaluate=evaluate, every=every, best=None, last=None, log=log, reporter=Silent())
-    log.begin(loop(0, steps))
-    for step in range(1, steps + 1):
+    keep = KeepWeights(folder=folder, loop=training, log=log, best=None, last=None, every=every)
+    log.begin(training)
+    for _ in range(training.steps):
+        training.step += 1
         for callback in (log, keep):
-            callback.after_step(loop(step, steps), {"loss": float(step)})
+            callback.after_step(training, {"loss": float(training.step)})
+        if training.evaluates_now:
+            judged = next(figures)
+            for callback in (log, keep):
+                callback.after_evaluation(training, judged)
     return keep
 
 

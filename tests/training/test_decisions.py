@@ -14,6 +14,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import Tensor, nn
+from typing_extensions import Unpack
 
 import weft
 from weft.codecs.sequence import Sequences
@@ -22,6 +23,7 @@ from weft.models.config import SIZES, Size
 from weft.training.data import TokenSource, longest_document, rows_of
 from weft.training.decisions import (
     EVALUATIONS,
+    Decisions,
     context_for,
     decide,
     default_batch,
@@ -32,7 +34,9 @@ from weft.training.decisions import (
 from weft.training.loop import LoopSettings
 from weft.training.material import Material
 from weft.training.next_token import NextTokenTrainer
-from weft.training.settings import RunSettings, TrainRequest
+from weft.training.options import TrainOptions, check_options
+from weft.training.settings import RunSettings
+from weft.training.world import World
 
 NANO = SIZES["nano"]
 SMALL = Size(1, 8, 1, 1, 8, 0.02, 64, 16)
@@ -48,6 +52,10 @@ def source(modality: str, lengths: Sequence[int], prompts: Sequence[int | None] 
 def material(*sources: TokenSource) -> Material:
     sizes = dict.fromkeys(["text", *(each.modality for each in sources)], 20)
     return Material(sources, {}, {}, sizes, [1] * 20, [], NextTokenTrainer)
+
+
+def settle(data: Material, **options: Unpack[TrainOptions]) -> Decisions:
+    return decide(data, options, 1, World())
 
 
 class TestContext:
@@ -108,7 +116,7 @@ class TestDecide:
     data = material(source("text", [400] * 30))
 
     def test_everything_is_settled(self) -> None:
-        decided = decide(self.data, TrainRequest(size="small", steps=50, seed=3), threads=1)
+        decided = settle(self.data, size="small", steps=50, seed=3)
         chosen = decided.settings
         assert (chosen.steps, chosen.seed, chosen.threads, chosen.minutes) == (50, 3, 1, None)
         assert (chosen.learning_rate, decided.model.width, decided.model.context_length) == (0.02, 8, 16)
@@ -122,36 +130,38 @@ class TestDecide:
     def test_dropout_where_examples_are_seen_many_times(self) -> None:
         few = material(source("text", [40]))
         assert default_dropout(2) == 0
-        assert decide(few, TrainRequest(size="small", steps=2), 1).settings.dropout == 0
-        many = decide(few, TrainRequest(size="small", steps=200), 1)
+        assert settle(few, size="small", steps=2).settings.dropout == 0
+        many = settle(few, size="small", steps=200)
         assert many.settings.dropout == many.model.dropout == default_dropout(100) > 0
-        assert decide(few, TrainRequest(size="small", steps=200, dropout=0.0), 1).settings.dropout == 0
+        assert settle(few, size="small", steps=200, dropout=0.0).settings.dropout == 0
 
     def test_what_was_asked_for_is_kept(self) -> None:
-        request = TrainRequest(
-            size="small", steps=7, batch_size=3, micro_batches=2, context=24, learning_rate=0.5, dropout=0.25
+        decided = settle(
+            self.data,
+            size="small",
+            steps=7,
+            batch_size=3,
+            micro_batch_size=2,
+            context=24,
+            learning_rate=0.5,
+            dropout=0.25,
         )
-        decided = decide(self.data, request, threads=1)
         chosen = decided.settings
-        assert (chosen.batch_size, chosen.micro_batches, chosen.learning_rate) == (3, 2, 0.5)
+        assert (chosen.batch_size, chosen.micro_batch_size, chosen.learning_rate) == (3, 2, 0.5)
         assert (decided.model.context_length, decided.model.dropout, chosen.dropout) == (24, 0.25, 0.25)
 
-    def test_more_micro_batches_than_rows(self) -> None:
-        with pytest.raises(weft.OptionError, match="micro_batches is 5, but a step has only 4 rows"):
-            decide(self.data, TrainRequest(size="small", steps=7, batch_size=4, micro_batches=5), threads=1)
-
     def test_minutes_become_steps(self) -> None:
-        decided = decide(self.data, TrainRequest(size="small", minutes=0.05), threads=1)
+        decided = settle(self.data, size="small", minutes=0.05)
         assert decided.settings.steps >= EVALUATIONS
         assert decided.settings.minutes == 0.05
 
     def test_an_unknown_size(self) -> None:
         with pytest.raises(weft.OptionError, match="size 'huge' is unknown; choose one of nano, micro"):
-            decide(self.data, TrainRequest(size="huge", steps=7), threads=1)
+            settle(self.data, size="huge", steps=7)
 
     def test_an_unknown_device(self) -> None:
         with pytest.raises(weft.OptionError, match="device 'toaster' is not available"):
-            decide(self.data, TrainRequest(size="small", steps=7, device="toaster"), threads=1)
+            settle(self.data, size="small", steps=7, device="toaster")
 
 
 class Slow(weft.Trainer[Tensor]):
@@ -209,31 +219,39 @@ class TestBudget:
         assert trainer.loss(after, batch).total < trainer.loss(before, batch).total
 
 
-class TestRequest:
-    @pytest.mark.parametrize("name", ["steps", "minutes", "batch_size", "micro_batches", "context", "learning_rate"])
+class TestOptions:
+    @pytest.mark.parametrize("name", ["steps", "minutes", "batch_size", "micro_batch_size", "context", "learning_rate"])
     @pytest.mark.parametrize("value", [0, -1])
     def test_what_must_be_above_zero(self, name: str, value: int) -> None:
-        with pytest.raises(weft.OptionError, match=f"{name} must be above 0, and finite; got {value}"):
-            TrainRequest(**{name: value})
+        with pytest.raises(weft.OptionError, match=f"{name} must be above 0, got {value}"):
+            check_options({name: value})  # type: ignore[misc]
 
     @pytest.mark.parametrize("name", ["minutes", "learning_rate", "dropout"])
     @pytest.mark.parametrize("value", [float("nan"), float("inf")])
     def test_what_must_be_finite(self, name: str, value: float) -> None:
         with pytest.raises(weft.OptionError, match=f"{name} must be .*got {value}"):
-            TrainRequest(**{name: value})
+            check_options({name: value})  # type: ignore[misc]
 
-    @pytest.mark.parametrize("value", [-0.1, 1.0, 2])
-    def test_dropout_is_a_share(self, value: float) -> None:
-        with pytest.raises(weft.OptionError, match="dropout must be at least 0 and below 1"):
-            TrainRequest(dropout=value)
+    @pytest.mark.parametrize(("value", "problem"), [(-0.1, "at least 0"), (1.0, "below 1"), (2, "below 1")])
+    def test_dropout_is_a_share(self, value: float, problem: str) -> None:
+        with pytest.raises(weft.OptionError, match=f"dropout must be {problem}"):
+            check_options({"dropout": value})
 
     def test_a_negative_seed(self) -> None:
         with pytest.raises(weft.OptionError, match="seed must be at least 0, got -1"):
-            TrainRequest(seed=-1)
+            check_options({"seed": -1})
+
+    def test_choices(self) -> None:
+        with pytest.raises(weft.OptionError, match="schedule must be 'trapezoid', 'cosine' or 'constant', got 'step'"):
+            check_options({"schedule": "step"})  # type: ignore[typeddict-item]
+
+    def test_an_unknown_option(self) -> None:
+        with pytest.raises(weft.OptionError, match="train has no option 'step'"):
+            check_options({"step": 3})  # type: ignore[typeddict-unknown-key]
 
     def test_steps_or_minutes(self) -> None:
         with pytest.raises(weft.OptionError, match="steps and minutes exclude each other"):
-            TrainRequest(steps=5, minutes=1)
+            check_options({"steps": 5, "minutes": 1})
 
 
 def test_a_negative_seed_of_preparation(tmp_path: Path) -> None:

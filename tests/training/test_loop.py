@@ -17,7 +17,7 @@ from weft.training.loop import Loop, LoopSettings
 from weft.training.muon import orthogonalize
 from weft.training.optimizers import split_parameters
 from weft.training.order import SampleOrder
-from weft.training.schedule import trapezoid
+from weft.training.schedule import share_of_peak
 
 
 class Ragged(weft.Dataset[Tensor]):
@@ -74,9 +74,9 @@ def test_it_learns() -> None:
     assert run.train_step()["loss"] < 0.1 * first
 
 
-@pytest.mark.parametrize("parts", [2, 3, 6])
+@pytest.mark.parametrize("parts", [1, 2, 4])
 def test_micro_batches_change_nothing(parts: int) -> None:
-    whole, split = loop(dtype=torch.float64), loop(dtype=torch.float64, micro_batches=parts)
+    whole, split = loop(dtype=torch.float64), loop(dtype=torch.float64, micro_batch_size=parts)
     whole.run()
     split.run()
     torch.testing.assert_close(weights(split), weights(whole), rtol=1e-10, atol=1e-12)
@@ -92,7 +92,7 @@ def test_resumed_is_the_run_that_never_stopped(stop: int, tmp_path) -> None:  # 
     store = CheckpointStore(tmp_path / "checkpoints")
     store.save(first.state({"figure": 1.5}), best=True)
     state = store.load("last")
-    assert state.notes == {"figure": 1.5}
+    assert state.notes["figure"] == 1.5
     second = loop(dropout=0.3)
     second.restore(state)
     second.run()
@@ -109,7 +109,7 @@ def test_the_random_state_of_the_caller_is_left_alone() -> None:
 
 def test_a_loss_that_is_not_finite_stops_before_the_weights_move() -> None:
     run = loop(data=Ragged(bad=7), steps=4)
-    spoiled = next(place for place in range(23) if run.order.at(place)[0] == 7) // run.settings.batch_size
+    spoiled = next(place for place in range(23) if SampleOrder(23, 5).at(place)[0] == 7) // run.settings.batch_size
     for _ in range(spoiled):
         run.train_step()
     before = weights(run)
@@ -160,7 +160,7 @@ def test_the_order_depends_on_the_position_alone(count: int, seed: int, position
 @given(steps=st.integers(1, 2000))
 @settings(max_examples=50, deadline=None)
 def test_the_schedule_rises_stays_and_falls(steps: int) -> None:
-    shares = [trapezoid(step, steps) for step in range(steps)]
+    shares = [share_of_peak("trapezoid", step, steps) for step in range(steps)]
     assert all(0 < share <= 1 for share in shares)
     top = int(np.argmax(shares))
     assert shares[:top] == sorted(shares[:top])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from pathlib import Path
 from typing import Any
 
@@ -10,32 +11,59 @@ import click
 from weft.cli.session import CommandSession, global_options, pass_session
 
 
-@click.command()
-@click.argument("corpora", metavar="CORPUS...", nargs=-1, required=True, type=click.Path(path_type=Path))
+class TrainCommand(click.Command):
+    """Takes the options of training from their declaration, and lists them in its sections."""
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        from weft.training.options import option_facts
+
+        self._own = list(self.params)
+        self._sections: dict[str, list[click.Parameter]] = {}
+        for section, group in itertools.groupby(option_facts(), key=lambda facts: facts.section):
+            self._sections[section] = [_option(facts) for facts in group]
+            self.params += self._sections[section]
+
+    def format_options(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        for section, parameters in {"Options": [*self._own, *self._help(ctx)], **self._sections}.items():
+            records = [record for each in parameters if (record := each.get_help_record(ctx)) is not None]
+            with formatter.section(section):
+                formatter.write_dl(records)
+
+    def _help(self, ctx: click.Context) -> list[click.Parameter]:
+        option = self.get_help_option(ctx)
+        return [] if option is None else [option]
+
+
+def _option(facts: Any) -> click.Option:
+    flag = f"--{facts.name.replace('_', '-')}"
+    if facts.type is bool:
+        return click.Option([f"{flag}/--no-{flag[2:]}", facts.name], default=None, help=facts.help)
+    kind: Any = click.Choice(facts.choices) if facts.choices else facts.type
+    metavar = None if facts.choices else {str: "NAME", int: "N", float: "X"}[facts.type]
+    return click.Option([flag, facts.name], type=kind, metavar=metavar, help=facts.help)
+
+
+@click.command(cls=TrainCommand)
+@click.argument("corpora", metavar="CORPUS...", nargs=-1, type=click.Path(path_type=Path))
 @click.option("--out", required=True, metavar="RUN", type=click.Path(path_type=Path), help="Folder to write.")
-@click.option("--size", metavar="NAME", help="nano (without it), micro, mini, small, base or large.")
-@click.option("--steps", type=int, help="Optimizer steps.")
-@click.option("--minutes", type=float, help="Time budget; 5 without --steps. Becomes a number of steps at once.")
-@click.option("--seed", type=int, help="Of everything random; 0 without it.")
 @click.option("--resume", is_flag=True, help="Go on with a run that was stopped, or begin it.")
 @click.option("--force", is_flag=True, help="Replace a Weft folder that is already there.")
-@click.option("--batch-size", type=int, help="Documents or windows a step; derived from the size without it.")
-@click.option("--micro-batches", type=int, help="Parts that a step is computed in, to save memory; 1 without it.")
-@click.option("--context", type=int, help="Context length in tokens; derived from the data without it.")
-@click.option("--learning-rate", type=float, help="Peak rate of Muon; that of AdamW follows from it.")
-@click.option("--dropout", type=float, help="Share of activations zeroed; derived from the data without it.")
-@click.option("--threads", type=int, help="CPU threads; as many as torch takes without it.")
-@click.option("--device", metavar="NAME", help="cpu, cuda or mps; the best there is, or where the run began.")
 @click.option("--json", "as_json", is_flag=True, help="Print the summary as one JSON object.")
 @global_options
 @pass_session
 def train(session: CommandSession, /, corpora: tuple[Path, ...], out: Path, as_json: bool, **options: Any) -> None:
-    """Train a model on one or several corpora."""
+    """Train a model on one or several corpora.
+
+    With --resume alone, a run goes on with the corpora and options that it was begun with.
+    """
     from weft.cli.show import print_summary
 
     reporter = session.reporter()
 
     import weft
+    from weft.training.world import rank_here
 
     run = weft.train(list(corpora), out=out, reporter=reporter, **options)
-    print_summary(run.summary(), out, as_json=as_json)
+    if rank_here() == 0:
+        print_summary(run.summary(), out, as_json=as_json)

@@ -29,11 +29,14 @@ class LossSum:
         total: Scalar tensor, the summed loss, with its graph.
         weight: How many units (tokens, pixels, ...) ``total`` sums over, a number or a scalar tensor without a graph.
         metrics: Further figures by name as ``(sum, weight)`` pairs, averaged by core in the same way.
+        tokens: How many tokens the model read, padding not counted, for the throughput that is shown; ``None`` counts
+            ``weight``.
     """
 
     total: torch.Tensor
     weight: torch.Tensor | float
     metrics: Mapping[str, tuple[torch.Tensor | float, torch.Tensor | float]] = field(default_factory=dict)
+    tokens: float | None = None
 
 
 class Dataset(Protocol[ItemT_co]):

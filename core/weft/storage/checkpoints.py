@@ -35,12 +35,14 @@ class TrainingState:
         model: Weights by name (torch tensors).
         optimizer: Optimizer state by name (torch tensors); empty where only weights were kept.
         notes: JSON-able figures (the best held-out loss so far, ...).
+        average: Averaged weights by name, whole; empty where none are kept.
     """
 
     step: int
     model: Tensors
     optimizer: Tensors
     notes: Mapping[str, Any] = field(default_factory=dict)
+    average: Tensors = field(default_factory=dict)
 
 
 class CheckpointStore:

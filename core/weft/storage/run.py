@@ -18,9 +18,10 @@ from typing import Any, Self
 from weft.errors import FolderError
 from weft.storage.atomic import new_folder, write_json, write_text
 from weft.storage.checkpoints import CheckpointStore
+from weft.storage.corpus import CorpusFolder
 from weft.storage.schema import read_fields, read_manifest
 
-SCHEMA = 1
+SCHEMA = 2
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,11 +32,13 @@ class CorpusEntry:
         name: Of its folder, at the time.
         modality: Of its payloads.
         sha256: Of its content.
+        place: Where it lay, as seen from the run folder; it may have been moved since.
     """
 
     name: str
     modality: str
     sha256: str
+    place: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,6 +106,18 @@ class RunFolder:
         if unknown:
             raise FolderError(f"{path / 'run.json'} is damaged: it says no lengths of {', '.join(unknown)}")
         return cls(path, manifest)
+
+    def corpora(self) -> list[CorpusFolder]:
+        """The corpora that the run learns from, where they lay when it began.
+
+        Raises:
+            FolderError: One is no longer there.
+        """
+        places = [self.path / each.place for each in self.manifest.corpora if each.place is not None]
+        if len(places) < len(self.manifest.corpora) or not all(place.exists() for place in places):
+            names = ", ".join(each.name for each in self.manifest.corpora)
+            raise FolderError(f"the corpora of {self.path} ({names}) are not where they were; name their folders")
+        return [CorpusFolder.open(place.resolve()) for place in places]
 
     def codec_folder(self, modality: str) -> Path:
         return self.path / "codecs" / modality

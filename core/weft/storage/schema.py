@@ -19,7 +19,16 @@ def _corpus_2(manifest: dict[str, Any]) -> dict[str, Any]:
     return {**manifest, "sources": sources, "payloads": ["payloads.parquet"]}
 
 
-MIGRATIONS: Mapping[str, Mapping[int, Migration]] = {"corpus": {1: _corpus_2}, "run": {}, "codec": {}}
+def _run_2(manifest: dict[str, Any]) -> dict[str, Any]:
+    """The number of micro-batches was kept, not their size."""
+    settings = dict(manifest["settings"])
+    parts = settings.pop("micro_batches", 1)
+    if parts > 1:
+        settings["micro_batch_size"] = -(-settings["batch_size"] // parts)
+    return {**manifest, "settings": settings}
+
+
+MIGRATIONS: Mapping[str, Mapping[int, Migration]] = {"corpus": {1: _corpus_2}, "run": {1: _run_2}, "codec": {}}
 """Kind to (schema version to the function that turns a manifest of that version into one of the next)."""
 
 MADE_BY = {"corpus": "weft prepare", "run": "weft train"}

@@ -5,11 +5,13 @@ from __future__ import annotations
 import json
 import math
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
+from typing import ClassVar
 
+from weft.interfaces.callback import Callback, Figures, Training
 from weft.interfaces.progress import Reporter, Task
 from weft.storage.run import RunFolder
-from weft.training.loop import Callback, Loop
+from weft.training.loop import Loop
 
 LOG_EVERY = 10
 
@@ -20,12 +22,12 @@ class ShowProgress(Callback):
     def __init__(self, task: Task) -> None:
         self._task = task
 
-    def after_step(self, loop: Loop, figures: Mapping[str, float]) -> None:
+    def after_step(self, training: Training, figures: Figures) -> None:
         self._task.advance(1, loss=figures["loss"])
 
 
 class LogMetrics(Callback):
-    """Appends the mean loss of every few steps, and the time trained, to ``metrics.jsonl``.
+    """Appends the mean loss of every few steps, the time trained, and held-out figures, to ``metrics.jsonl``.
 
     Args:
         folder: Of the run.
@@ -40,71 +42,89 @@ class LogMetrics(Callback):
         self.unlogged = list(unlogged)
         self._began = 0.0
 
-    def begin(self, loop: Loop) -> None:
-        self._folder.forget_metrics_after(loop.step)
+    def begin(self, training: Training) -> None:
+        self._folder.forget_metrics_after(training.step)
         before = max((float(row.get("seconds", 0.0)) for row in self._folder.metrics()), default=0.0)
         self._began = time.monotonic() - before
 
-    def after_step(self, loop: Loop, figures: Mapping[str, float]) -> None:
+    def after_step(self, training: Training, figures: Figures) -> None:
         self.unlogged.append(figures["loss"])
-        if loop.step % LOG_EVERY == 0 or loop.step == loop.settings.steps:
+        if training.step % LOG_EVERY == 0 or training.step == training.steps:
             mean = sum(self.unlogged) / len(self.unlogged)
             self.unlogged.clear()
-            self.write({"step": loop.step, **figures, "loss": mean, "seconds": time.monotonic() - self._began})
+            self._write({"step": training.step, **figures, "loss": mean, "seconds": time.monotonic() - self._began})
 
-    def write(self, row: Mapping[str, float]) -> None:
+    def after_evaluation(self, training: Training, figures: Figures) -> None:
+        self._write({"step": training.step, **{f"validation/{name}": value for name, value in figures.items()}})
+
+    def _write(self, row: Mapping[str, float]) -> None:
         with self._folder.metrics_path.open("a", encoding="utf-8") as file:
             file.write(json.dumps(row) + "\n")
 
 
+class ShowEvaluation(Callback):
+    """Tells the reporter of held-out figures.
+
+    Args:
+        reporter: Told.
+        best: The lowest held-out loss so far, of a resumed run.
+    """
+
+    def __init__(self, reporter: Reporter, best: float = math.inf) -> None:
+        self._reporter = reporter
+        self._best = best
+
+    def after_evaluation(self, training: Training, figures: Figures) -> None:
+        improved = figures["loss"] < self._best
+        self._best = min(self._best, figures["loss"])
+        shown = ", ".join(f"{name} {value:.3f}" for name, value in figures.items() if "/" in name)
+        self._reporter.note(f"step {training.step}: held-out {shown}{' (best so far)' if improved else ''}")
+
+
 class KeepWeights(Callback):
-    """Evaluates every few steps, and saves the last weights and those that did best on held-out data.
+    """Saves the last weights and those that did best on held-out data, whenever these were judged.
 
     Args:
         folder: Of the run.
-        evaluate: Held-out figures of the model as it stands, with a ``loss``; ``None`` where nothing was held out.
-        every: Steps between checkpoints.
+        loop: Whose state is saved.
+        log: Whose unlogged losses belong to that state; called before this.
         best: Figures of the best weights so far, of a resumed run.
         last: Figures of the last weights, of a resumed run.
-        log: Where held-out figures are written; called before this.
-        reporter: Told of each evaluation.
+        every: Steps between checkpoints.
     """
+
+    everywhere: ClassVar[bool] = True
 
     def __init__(
         self,
         *,
         folder: RunFolder,
-        evaluate: Callable[[], Mapping[str, float]] | None,
-        every: int,
+        loop: Loop,
+        log: LogMetrics,
         best: Mapping[str, float] | None,
         last: Mapping[str, float] | None,
-        log: LogMetrics,
-        reporter: Reporter,
+        every: int,
     ) -> None:
         self._folder = folder
-        self._evaluate = evaluate
+        self._loop = loop
+        self._log = log
         self._every = every
         self.best = best
         self.last = last
-        self._log = log
-        self._reporter = reporter
 
-    def after_step(self, loop: Loop, figures: Mapping[str, float]) -> None:
-        if loop.step % self._every and loop.step != loop.settings.steps:
-            return
-        improved = self._judge(loop)
-        notes = {"best": self.best, "last": self.last, "unlogged": list(self._log.unlogged)}
-        self._folder.checkpoints.save(loop.state(notes), best=improved)
+    def after_step(self, training: Training, figures: Figures) -> None:
+        due = training.step % self._every == 0 or training.step == training.steps or training.stopping
+        if due and not self._loop.evaluates_now:
+            self._save(best=self.best is None)
 
-    def _judge(self, loop: Loop) -> bool:
-        """Evaluate; whether these are the best weights so far (the last are, where there is nothing to judge by)."""
-        if self._evaluate is None:
-            return True
-        self.last = {"step": loop.step, **self._evaluate()}
+    def after_evaluation(self, training: Training, figures: Figures) -> None:
+        self.last = {"step": training.step, **figures}
         improved = self.best is None or self.last["loss"] < self.best["loss"] or math.isnan(self.best["loss"])
         if improved:
             self.best = self.last
-        self._log.write({f"validation/{k}" if k != "step" else k: v for k, v in self.last.items()})
-        shown = ", ".join(f"{name} {value:.3f}" for name, value in self.last.items() if "/" in name)
-        self._reporter.note(f"step {loop.step}: held-out {shown}{' (best so far)' if improved else ''}")
-        return improved
+        self._save(best=improved)
+
+    def _save(self, *, best: bool) -> None:
+        state = self._loop.state({"best": self.best, "last": self.last, "unlogged": list(self._log.unlogged)})
+        if self._loop.world.is_main:
+            self._folder.checkpoints.save(state, best=best)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, Literal
 
 import torch
 
@@ -18,10 +18,12 @@ from weft.models.config import ModelConfig, Size, pick_size
 from weft.models.device import pick_device
 from weft.models.transformer import parameter_count
 from weft.training.data import Row, Spread, TokenSource, longest_document, rows_of
-from weft.training.evaluation import evaluate
 from weft.training.loop import Loop, LoopSettings
 from weft.training.material import Material
-from weft.training.settings import RunSettings, TrainRequest
+from weft.training.optimizers import ADAM_SHARE
+from weft.training.options import TrainOptions
+from weft.training.settings import RunSettings
+from weft.training.world import World
 
 DEFAULT_SIZE = "nano"
 DEFAULT_MINUTES = 5.0
@@ -34,6 +36,8 @@ FEW_EPOCHS = 6.0
 """Up to this many times a model may see each example before dropout is on by default."""
 LONGEST_BETWEEN_CHECKPOINTS = 1_000
 WEIGHT_DECAY = 0.05
+WARMUP = 0.02
+COOLDOWN = 0.4
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,33 +57,33 @@ class Decisions:
     epochs: float
 
 
-def decide(material: Material, request: TrainRequest, threads: int) -> Decisions:
+def decide(material: Material, options: TrainOptions, threads: int, world: World) -> Decisions:
     """Settle everything that the request leaves open.
 
     Raises:
         OptionError: A value that cannot be used, or a time budget that is over before it begins.
     """
     began = time.monotonic()
-    size = pick_size(request.size or DEFAULT_SIZE)
+    size = pick_size(options.get("size", DEFAULT_SIZE))
     vocabulary = Vocabulary.build(material.vocab_sizes)
-    context = context_for(material.sources, size, request.context)
-    train = rows_of(material.sources, Sequences(vocabulary), context, held_out=False, seed=request.seed or 0)
-    settings = _settings(request, size, default_batch(size, train), threads)
+    context = context_for(material.sources, size, options.get("context"))
+    train = rows_of(material.sources, Sequences(vocabulary), context, held_out=False, seed=options.get("seed", 0))
+    settings = _settings(options, size, default_batch(size, train), threads, world)
     model = model_config(size, vocabulary.size, context, settings.dropout)
-    plan = _with_steps(Decisions(settings, model, vocabulary, 0.0), material, train, began)
-    dropout = default_dropout(plan.epochs) if request.dropout is None else settings.dropout
+    plan = _with_steps(Decisions(settings, model, vocabulary, 0.0), material, train, world, began)
+    dropout = options.get("dropout", default_dropout(plan.epochs))
     if dropout == settings.dropout:
         return plan
     # Dropout takes time of its own, so the budget is turned into steps again.
     settings, model = replace(settings, dropout=dropout), replace(model, dropout=dropout)
-    return _with_steps(Decisions(settings, model, vocabulary, 0.0), material, train, began)
+    return _with_steps(Decisions(settings, model, vocabulary, 0.0), material, train, world, began)
 
 
 def describe(decided: Decisions, material: Material) -> str:
     """The decisions in one line."""
     settings = decided.settings
     with torch.device("meta"):
-        parameters = parameter_count(material.trainer(decided.model, decided.vocabulary).build_model())
+        parameters = parameter_count(material.trainer(decided.model, decided.vocabulary, settings).build_model())
     tokens = sum(s.target_length(int(i)) for s in material.sources for i in (~s.held_out).nonzero()[0])
     return (
         f"{parameters / 1e6:.2f} M parameters, context {decided.model.context_length}, {tokens:,} training tokens; "
@@ -94,46 +98,60 @@ def held_out_rows(sources: Sequence[TokenSource], sequences: SequenceBuilder, co
     return Spread(rows, max(1, EVALUATION_TOKENS // context))
 
 
-def _settings(request: TrainRequest, size: Size, batch_size: int, threads: int) -> RunSettings:
+def _settings(options: TrainOptions, size: Size, batch_size: int, threads: int, world: World) -> RunSettings:
     """Everything but the number of steps and what follows from it.
 
     Raises:
-        OptionError: A device that is not there, or more micro-batches than rows.
+        OptionError: A device that is not there.
     """
-    device = pick_device(request.device)
-    rows = request.batch_size or batch_size
-    parts = request.micro_batches or 1
-    if parts > rows:
-        raise OptionError(f"micro_batches is {parts}, but a step has only {rows} rows; lower it")
+    device = pick_device(options.get("device"), world.local_rank)
+    optimizer = options.get("optimizer", "muon")
     return RunSettings(
-        size=request.size or DEFAULT_SIZE,
-        steps=request.steps or 1,
-        minutes=None if request.steps else request.minutes or DEFAULT_MINUTES,
-        seed=request.seed or 0,
-        batch_size=rows,
-        micro_batches=parts,
-        learning_rate=request.learning_rate or size.learning_rate,
-        weight_decay=WEIGHT_DECAY,
-        dropout=request.dropout or 0.0,
+        size=options.get("size", DEFAULT_SIZE),
+        steps=options.get("steps", 1),
+        minutes=None if "steps" in options else options.get("minutes", DEFAULT_MINUTES),
+        seed=options.get("seed", 0),
+        batch_size=options.get("batch_size", batch_size),
+        micro_batch_size=options.get("micro_batch_size"),
+        optimizer=optimizer,
+        learning_rate=options.get("learning_rate", size.learning_rate * (1 if optimizer == "muon" else ADAM_SHARE)),
+        weight_decay=options.get("weight_decay", WEIGHT_DECAY),
+        schedule=options.get("schedule", "trapezoid"),
+        warmup=options.get("warmup", WARMUP),
+        cooldown=options.get("cooldown", COOLDOWN),
+        clip=options.get("clip", 1.0),
+        ema=options.get("ema"),
+        loss_on=options.get("loss_on", "target"),
+        skip_nonfinite=options.get("skip_nonfinite", False),
+        dropout=options.get("dropout", 0.0),
         threads=threads,
-        device=str(device),
-        autocast="bfloat16" if device.type == "cuda" and torch.cuda.is_bf16_supported() else None,
+        # Which of the machine's accelerators it is differs between processes.
+        device=options.get("device", device.type),
+        autocast=_autocast(options, device),
+        compile=options.get("compile", False),
+        checkpoint_activations=options.get("checkpoint_activations", False),
+        shard=options.get("shard", "none"),
         evaluate_every=1,
     )
 
 
-def _with_steps(plan: Decisions, material: Material, train: Dataset[Row], began: float) -> Decisions:
+def _autocast(options: TrainOptions, device: torch.device) -> Literal["bfloat16"] | None:
+    fast = device.type == "cuda" and torch.cuda.is_bf16_supported()
+    return "bfloat16" if options.get("precision", "bfloat16" if fast else "float32") == "bfloat16" else None
+
+
+def _with_steps(plan: Decisions, material: Material, train: Dataset[Row], world: World, began: float) -> Decisions:
     settings = plan.settings
     steps = settings.steps
     if settings.minutes is not None:
-        held_out = held_out_rows(material.sources, Sequences(plan.vocabulary), plan.model.context_length)
         steps = steps_for_budget(
-            material.trainer(plan.model, plan.vocabulary),
+            material.trainer(plan.model, plan.vocabulary, settings),
             train,
-            held_out,
-            settings=settings.loop(),
-            device=torch.device(settings.device),
+            held_out_rows(material.sources, Sequences(plan.vocabulary), plan.model.context_length),
+            settings=settings,
+            device=pick_device(settings.device, world.local_rank),
             minutes=settings.minutes,
+            world=world,
             began=began,
         )
     every = min(LONGEST_BETWEEN_CHECKPOINTS, max(1, -(-steps // EVALUATIONS)))
@@ -193,40 +211,37 @@ def steps_for_budget(
     settings: LoopSettings,
     device: torch.device,
     minutes: float,
+    world: World | None = None,
     began: float | None = None,
 ) -> int:
     """Turn minutes into a number of steps by timing some that are thrown away.
 
     Args:
+        world: The processes that train together; the steps are those that the first of them counts.
         began: When the budget began to be spent (``time.monotonic``); now without it.
 
     Raises:
         OptionError: The budget is over before it begins.
     """
+    world = world or World()
     began = time.monotonic() if began is None else began
     # As if early in a long run: the schedule must not end, and turn negative, while steps are timed.
-    loop = Loop(trainer, train, replace(settings, steps=100 * CALIBRATION_STEPS), device)
+    early = replace(settings, steps=100 * CALIBRATION_STEPS)
+    loop = Loop(trainer, train, early, device, held_out=held_out, world=world)
     loop.train_step()
     timed = time.monotonic()
     limit = max(0.5, minutes * 60 * 0.05)
     count = 0
-    while count < CALIBRATION_STEPS and time.monotonic() - timed < limit:
+    while count < CALIBRATION_STEPS and world.first(time.monotonic() - timed) < limit:
         loop.train_step()
         count += 1
     step_seconds = (time.monotonic() - timed) / count
     timed = time.monotonic()
     if len(held_out):
-        evaluate(
-            trainer,
-            loop.model,
-            held_out,
-            batch_size=settings.rows_at_once,
-            device=device,
-            autocast=settings.autocast,
-        )
+        loop.evaluate()
     evaluation_seconds = time.monotonic() - timed
     left = minutes * 60 * 0.97 - (time.monotonic() - began) - EVALUATIONS * evaluation_seconds
-    steps = int(left / step_seconds)
+    steps = int(world.first(left / step_seconds))
     if steps < EVALUATIONS:
         needed = (2 * EVALUATIONS * (step_seconds + evaluation_seconds) + time.monotonic() - began) / 60
         raise OptionError(

@@ -9,36 +9,56 @@ import torch
 from torch import nn
 
 from weft.interfaces.trainer import Dataset, Trainer
-from weft.training.loop import derive_seed, precision, to_device
+from weft.training.feeding import micro_batches, to_device
+from weft.training.precision import autocast
+from weft.training.randomness import derive_seed, forked
+from weft.training.world import World
 
 
 @torch.no_grad()
 def evaluate(
+    objective: nn.Module,
     trainer: Trainer[Any],
-    model: nn.Module,
     data: Dataset[Any],
     *,
     batch_size: int,
     device: torch.device,
-    autocast: str | None = None,
+    autocast_type: str | None = None,
+    world: World | None = None,
 ) -> dict[str, float]:
     """Mean loss and metrics over a whole dataset; leaves the model's mode and the random state as they were.
+
+    Args:
+        objective: Gives ``(total, LossSum)`` of a batch.
+        trainer: Collates.
+        data: What to judge by; several processes share it.
+        batch_size: Examples at once in a process.
+        device: Of the model.
+        autocast_type: Mixed precision, or ``None``.
+        world: The processes that judge together, all of which call this.
 
     Returns:
         ``loss`` and every metric of the trainer, each a sum divided by its weight.
     """
-    sums: dict[str, float] = defaultdict(float)
-    weights: dict[str, float] = defaultdict(float)
-    training = model.training
-    model.eval()
-    with torch.random.fork_rng(devices=[]):
-        for start in range(0, len(data), batch_size):
-            torch.manual_seed(derive_seed(0, start))
-            items = [data.draw(index, 0) for index in range(start, min(start + batch_size, len(data)))]
-            with precision(device, autocast):
-                loss = trainer.loss(model, to_device(trainer.collate(items), device))
+    world = world or World()
+    figures: dict[str, float] = defaultdict(float)
+    training = objective.training
+    objective.eval()
+    with forked(device):
+        for number, (positions, counted) in enumerate(micro_batches(range(len(data)), world, batch_size)):
+            torch.manual_seed(derive_seed(0, number, world.rank))
+            batch = to_device(trainer.collate([data.draw(position, 0) for position in positions]), device)
+            with autocast(device, autocast_type):
+                _, loss = objective(batch)
             for name, (total, weight) in {"loss": (loss.total, loss.weight), **loss.metrics}.items():
-                sums[name] += float(total)
-                weights[name] += float(weight)
-    model.train(training)
-    return {name: sums[name] / weights[name] for name in sums if weights[name] > 0}
+                if counted:
+                    figures[f"{name}|sum"] += float(total)
+                    figures[f"{name}|weight"] += float(weight)
+    objective.train(training)
+    return means(world.sum(figures))
+
+
+def means(sums: dict[str, float]) -> dict[str, float]:
+    """``NAME|sum`` divided by ``NAME|weight`` for every name whose weight is above zero."""
+    names = [name.removesuffix("|sum") for name in sums if name.endswith("|sum")]
+    return {name: sums[f"{name}|sum"] / sums[f"{name}|weight"] for name in names if sums[f"{name}|weight"] > 0}

@@ -29,7 +29,8 @@ def make_fit(reporter: Reporter, *, seed: int, device: torch.device) -> Fit:
             steps=steps, batch_size=batch_size, learning_rate=learning_rate, weight_decay=0.0, seed=seed
         )
         with reporter.task(f"learning the {description}", steps, "step") as task:
-            loop = Loop(trainer, data, settings, device, [ShowProgress(task)])
+            loop = Loop(trainer, data, settings, device)
+            loop.callbacks = [ShowProgress(task)]
             loop.run()
         return loop.model.cpu().eval()
 

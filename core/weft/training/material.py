@@ -22,6 +22,7 @@ from weft.storage.run import CorpusEntry
 from weft.storage.tokens import TokenLayer
 from weft.training.data import TokenSource
 from weft.training.next_token import TrainingContext
+from weft.training.settings import RunSettings
 
 Reencode = Callable[[CorpusFolder, str, Codec[str], str], TokenLayer]
 """``(corpus, field, codec, its hash)`` to the tokens of the ``payload`` or ``prompt`` field under that codec."""
@@ -53,9 +54,18 @@ class Material:
     def modalities(self) -> list[str]:
         return list(dict.fromkeys(source.modality for source in self.sources))
 
-    def trainer(self, model: ModelConfig, vocabulary: Vocabulary) -> Trainer[Any]:
+    def trainer(self, model: ModelConfig, vocabulary: Vocabulary, settings: RunSettings) -> Trainer[Any]:
         """The objective of a run of this shape."""
-        return self.objective(TrainingContext(model, vocabulary, self.modalities, self.bytes_per_token))
+        return self.objective(
+            TrainingContext(
+                model,
+                vocabulary,
+                self.modalities,
+                self.bytes_per_token,
+                compile=settings.compile,
+                checkpoint_activations=settings.checkpoint_activations,
+            )
+        )
 
 
 def gather(
@@ -108,7 +118,7 @@ def gather(
         codec_hashes=hashes,
         vocab_sizes={modality: codec.vocab_size for modality, codec in codecs.items()},
         bytes_per_token=codecs["text"].facts().bytes_per_token if "text" in codecs else None,
-        corpora=[CorpusEntry(c.path.name, c.modality, c.sha256) for c in corpora],
+        corpora=[CorpusEntry(c.path.name, c.modality, c.sha256, str(c.path.resolve())) for c in corpora],
         objective=_objective(corpora, registry),
     )
 

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import math
+import os
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -19,13 +22,14 @@ from weft.storage.atomic import check_target
 from weft.storage.checkpoints import TrainingState
 from weft.storage.run import RunFolder, RunManifest
 from weft.storage.summaries import memorizing
-from weft.training.callbacks import KeepWeights, LogMetrics, ShowProgress
+from weft.training.callbacks import KeepWeights, LogMetrics, ShowEvaluation, ShowProgress
 from weft.training.data import rows_of
 from weft.training.decisions import Decisions, decide, describe, held_out_rows
-from weft.training.evaluation import evaluate
 from weft.training.loop import Loop
 from weft.training.material import Material
-from weft.training.settings import RunSettings, TrainRequest
+from weft.training.options import TrainOptions, differences
+from weft.training.settings import RunSettings
+from weft.training.world import World
 
 MEMORY_ADVICE = "compute a step in more micro-batches, or choose a smaller batch, context or size"
 
@@ -33,10 +37,11 @@ MEMORY_ADVICE = "compute a step in more micro-batches, or choose a smaller batch
 def train_run(
     path: Path,
     material: Material,
-    request: TrainRequest,
+    options: TrainOptions,
     reporter: Reporter,
     *,
     force: bool,
+    world: World,
     corpora: Sequence[Path] = (),
 ) -> RunFolder:
     """Decide everything, write it down, then train.
@@ -44,26 +49,34 @@ def train_run(
     Args:
         path: The run folder to make.
         material: What it is made from.
-        request: What the user asked for.
+        options: What the user asked for.
         reporter: Where progress goes.
         force: Replace a Weft folder that is in the way.
+        world: The processes that train together.
         corpora: Folders that the run may neither replace nor lie in.
     """
-    check_target(path, force=force, sources=corpora)
-    with cpu_threads(request.threads) as threads, enough_memory(TrainingError, MEMORY_ADVICE):
-        manifest = _manifest(material, decide(material, request, threads), reporter)
-        folder = RunFolder.create(path, manifest, material.codec_folders, force=force, sources=corpora)
-        _train(folder, material, reporter)
+    if world.is_main:
+        check_target(path, force=force, sources=corpora)
+    with cpu_threads(options.get("threads")) as threads, enough_memory(TrainingError, MEMORY_ADVICE):
+        manifest = _manifest(path, material, decide(material, options, threads, world), reporter)
+        if world.is_main:
+            RunFolder.create(path, manifest, material.codec_folders, force=force, sources=corpora)
+        world.wait()
+        folder = RunFolder.open(path)
+        _train(folder, material, reporter, world)
     return folder
 
 
-def resume_run(path: Path, material: Material, reporter: Reporter, device: str | None = None) -> RunFolder:
+def resume_run(
+    path: Path, material: Material, reporter: Reporter, *, world: World, device: str | None = None
+) -> RunFolder:
     """Go on from the last checkpoint, or from the start where there is none, with the settings that were written down.
 
     Args:
         path: The run folder.
         material: What it is made from.
         reporter: Where progress goes.
+        world: The processes that train together; they need not be as many as before.
         device: Where to go on; where it began without it.
 
     Raises:
@@ -77,16 +90,16 @@ def resume_run(path: Path, material: Material, reporter: Reporter, device: str |
     if device is not None and torch.device(device).type != torch.device(settings.device).type:
         reporter.warn(f"{path} was begun on {settings.device}: on {device} it goes on, but not bit for bit")
     with cpu_threads(settings.threads), enough_memory(TrainingError, MEMORY_ADVICE):
-        _train(folder, material, reporter, device)
+        _train(folder, material, reporter, world, device)
     return folder
 
 
-def check_resumable(folder: RunFolder, request: TrainRequest, corpora: Sequence[str]) -> None:
+def check_resumable(folder: RunFolder, options: TrainOptions, corpora: Sequence[str]) -> None:
     """Refuse corpora and options other than those a run was begun with.
 
     Args:
         folder: The run.
-        request: What the user asks for now.
+        options: What the user asks for now.
         corpora: Content hashes.
 
     Raises:
@@ -99,43 +112,47 @@ def check_resumable(folder: RunFolder, request: TrainRequest, corpora: Sequence[
             f"the corpora are not those that {folder.path} was begun with, in that order; name the same ones, or train "
             f"into a new folder"
         )
-    recorded = {**manifest.settings, "context": manifest.model["context_length"]}
-    differences = []
-    for name in TrainRequest.__dataclass_fields__:
-        wanted, before = getattr(request, name), recorded.get(name)
-        if wanted not in (None, before) and name != "device":
-            differences.append(f"{name} was {before}, now {wanted}")
-    if differences:
-        what = "; ".join(differences)
+    recorded = recorded_options(manifest.settings, manifest.model)
+    asked = {name: value for name, value in options.items() if name != "device"}
+    differing = differences(asked, recorded)
+    if differing:
+        what = "; ".join(differing)
         raise OptionError(f"{folder.path} cannot be resumed with other options ({what}); leave them out")
 
 
-def _manifest(material: Material, decided: Decisions, reporter: Reporter) -> RunManifest:
+def recorded_options(settings: Mapping[str, Any], model: Mapping[str, Any]) -> dict[str, Any]:
+    """What a run was begun with, by the names of :class:`TrainOptions`."""
+    precision = settings.get("autocast") or "float32"
+    return {**settings, "context": model["context_length"], "precision": precision}
+
+
+def _manifest(path: Path, material: Material, decided: Decisions, reporter: Reporter) -> RunManifest:
     reporter.note(describe(decided, material))
+    corpora = [replace(corpus, place=_seen_from(path, corpus.place)) for corpus in material.corpora]
     return RunManifest(
         settings=decided.settings.to_json(),
         model=decided.model.to_json(),
         vocabulary=decided.vocabulary.to_json(),
         modalities=material.modalities,
         lengths=_lengths(material),
-        corpora=list(material.corpora),
+        corpora=corpora,
         conditional=_conditional(material),
         codecs=dict(material.codec_hashes),
         weft=__version__,
     )
 
 
-def _train(folder: RunFolder, material: Material, reporter: Reporter, elsewhere: str | None = None) -> None:
+def _seen_from(run: Path, corpus: str | None) -> str | None:
+    """A way from one folder to the other that holds where both are moved together."""
+    return None if corpus is None else os.path.relpath(corpus, run.resolve())
+
+
+def _train(
+    folder: RunFolder, material: Material, reporter: Reporter, world: World, elsewhere: str | None = None
+) -> None:
     settings = RunSettings.from_json(folder.manifest.settings)
-    config = ModelConfig.from_json(folder.manifest.model)
-    vocabulary = Vocabulary.from_json(folder.manifest.vocabulary)
-    sequences = Sequences(vocabulary)
-    device = _device(settings, elsewhere)
-    trainer = material.trainer(config, vocabulary)
-    train = rows_of(material.sources, sequences, config.context_length, held_out=False, seed=settings.seed)
-    held_out = held_out_rows(material.sources, sequences, config.context_length)
     with reporter.task("training", settings.steps, "step") as task:
-        loop = Loop(trainer, train, settings.loop(), device)
+        loop = _loop(folder, material, settings, world, elsewhere)
         notes: Mapping[str, Any] = {}
         if folder.checkpoints.pointers():
             state = folder.checkpoints.load("last")
@@ -143,35 +160,36 @@ def _train(folder: RunFolder, material: Material, reporter: Reporter, elsewhere:
             notes = state.notes
             task.advance(state.step)
             reporter.note(f"going on from step {state.step} of {settings.steps}")
-
-        def figures() -> dict[str, float]:
-            return evaluate(
-                trainer,
-                loop.model,
-                held_out,
-                batch_size=settings.loop().rows_at_once,
-                device=device,
-                autocast=settings.autocast,
-            )
-
+        best = notes.get("best")
         log = LogMetrics(folder, notes.get("unlogged", ()))
+        shown = ShowEvaluation(reporter, best["loss"] if best else math.inf)
         keep = KeepWeights(
-            folder=folder,
-            evaluate=figures if len(held_out) else None,
-            every=settings.evaluate_every,
-            best=notes.get("best"),
-            last=notes.get("last"),
-            log=log,
-            reporter=reporter,
+            folder=folder, loop=loop, log=log, best=best, last=notes.get("last"), every=settings.evaluate_every
         )
-        loop.callbacks = [ShowProgress(task), log, keep]
+        loop.callbacks = [ShowProgress(task), log, shown, keep]
         loop.run()
     _judge(keep, reporter)
 
 
-def _device(settings: RunSettings, elsewhere: str | None) -> torch.device:
+def _loop(folder: RunFolder, material: Material, settings: RunSettings, world: World, elsewhere: str | None) -> Loop:
+    """The loop of a run, at its first step."""
+    config = ModelConfig.from_json(folder.manifest.model)
+    vocabulary = Vocabulary.from_json(folder.manifest.vocabulary)
+    sequences = Sequences(vocabulary)
+    return Loop(
+        material.trainer(config, vocabulary, settings),
+        rows_of(material.sources, sequences, config.context_length, held_out=False, seed=settings.seed),
+        settings,
+        _device(settings, world, elsewhere),
+        held_out=held_out_rows(material.sources, sequences, config.context_length),
+        world=world,
+        folder=folder.path,
+    )
+
+
+def _device(settings: RunSettings, world: World, elsewhere: str | None) -> torch.device:
     try:
-        return pick_device(elsewhere or settings.device)
+        return pick_device(elsewhere or settings.device, world.local_rank)
     except OptionError as error:
         if elsewhere is not None:
             raise

@@ -109,10 +109,9 @@ def _tell(chapter: Chapter, demo: weft.Demo, wishes: Wishes, reporter: Reporter)
             source, out=folder / "corpus", modality=chapter.name, options=demo.options, seed=seed, reporter=reporter
         )
     with chapter.doing("train"):
-        minutes = demo.minutes if wishes.steps is None else None
-        chapter.run = weft.train(
-            chapter.corpus, out=folder / "run", steps=wishes.steps, minutes=minutes, seed=seed, reporter=reporter
-        )
+        budget: weft.TrainOptions = {"minutes": demo.minutes} if wishes.steps is None else {"steps": wishes.steps}
+        budget["seed"] = seed
+        chapter.run = weft.train(chapter.corpus, out=folder / "run", reporter=reporter, **budget)
     with chapter.doing("generate"):
         requests = demo.requests()
         with reporter.task(f"generating {chapter.name}", len(requests), "request") as task:

@@ -1,0 +1,185 @@
+"""Every option of training: declared once, for the API, the command line and the documentation.
+
+An option that is left out is decided by :mod:`weft.training.decisions`, and written into the run.
+"""
+
+from __future__ import annotations
+
+import typing
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Annotated, Any, Literal
+
+from pydantic import Field, TypeAdapter, ValidationError
+from pydantic.fields import FieldInfo
+from typing_extensions import TypedDict
+
+from weft.errors import OptionError
+
+Positive = Field(gt=0, allow_inf_nan=False)
+Share = Field(ge=0, lt=1)
+
+
+class ModelOptions(TypedDict, total=False):
+    """Model"""
+
+    size: Annotated[str, Field(description="Position of the dial: nano (without it), micro, mini, small, base, large.")]
+    context: Annotated[int, Positive, Field(description="Context length in tokens; derived from the data without it.")]
+    dropout: Annotated[
+        float, Share, Field(description="Share of activations zeroed; a tenth where data is seen many times, else 0.")
+    ]
+
+
+class BudgetOptions(TypedDict, total=False):
+    """Budget"""
+
+    steps: Annotated[int, Positive, Field(description="Optimizer steps.")]
+    minutes: Annotated[
+        float, Positive, Field(description="Time budget; 5 without any. Becomes a number of steps before the first.")
+    ]
+
+
+class OptimizationOptions(TypedDict, total=False):
+    """Optimization"""
+
+    batch_size: Annotated[int, Positive, Field(description="Documents or windows a step, over all processes.")]
+    micro_batch_size: Annotated[
+        int, Positive, Field(description="Of those, how many a process computes at once, to save memory.")
+    ]
+    optimizer: Annotated[
+        Literal["muon", "adamw"], Field(description="Of matrices and kernels: muon (without it) or adamw.")
+    ]
+    learning_rate: Annotated[
+        float, Positive, Field(description="Peak rate of the optimizer; follows from the size without it.")
+    ]
+    weight_decay: Annotated[
+        float, Field(ge=0, allow_inf_nan=False, description="Of matrices and kernels, decoupled; 0.05 without it.")
+    ]
+    schedule: Annotated[
+        Literal["trapezoid", "cosine", "constant"],
+        Field(description="Of the learning rate: trapezoid (without it: up, flat, down), cosine or constant."),
+    ]
+    warmup: Annotated[float, Share, Field(description="Share of the steps in which the rate rises; 0.02 without it.")]
+    cooldown: Annotated[
+        float,
+        Field(ge=0, le=1, description="Share of the steps in which a trapezoid falls; 0.4 without it."),
+    ]
+    clip: Annotated[float, Positive, Field(description="Largest norm of the gradient; 1 without it.")]
+    ema: Annotated[
+        float, Share, Field(description="Average the weights with this decay, such as 0.999; not without it.")
+    ]
+    loss_on: Annotated[
+        Literal["target", "all"],
+        Field(description="What is learned of a document: its target (without it), or all, prompts included."),
+    ]
+    skip_nonfinite: Annotated[
+        bool, Field(description="Leave a step out, and count it, where its loss or gradient is not finite.")
+    ]
+    seed: Annotated[int, Field(ge=0, description="Of everything random; 0 without it.")]
+
+
+class ComputeOptions(TypedDict, total=False):
+    """Computation"""
+
+    device: Annotated[str, Field(description="cpu, cuda or mps; the best there is, or where the run began.")]
+    threads: Annotated[int, Positive, Field(description="CPU threads; as many as torch takes without it.")]
+    precision: Annotated[
+        Literal["float32", "bfloat16"], Field(description="bfloat16 is mixed precision; what is faster without it.")
+    ]
+    compile: Annotated[bool, Field(description="Compile the model (torch.compile); where it pays without it.")]
+    checkpoint_activations: Annotated[
+        bool, Field(description="Compute activations twice instead of keeping them: less memory, more time.")
+    ]
+    shard: Annotated[
+        Literal["none", "full"],
+        Field(description="With several processes: each holds the model (without it), or a part of it (FSDP)."),
+    ]
+
+
+TrainSections = (ModelOptions, BudgetOptions, OptimizationOptions, ComputeOptions)
+"""In the order of the help; the docstring of each is its title."""
+
+
+class TrainOptions(ModelOptions, BudgetOptions, OptimizationOptions, ComputeOptions, total=False):
+    """The options of :func:`weft.train`; each may be left out."""
+
+
+@dataclass(frozen=True, slots=True)
+class OptionFacts:
+    """One option, for the command line and the documentation.
+
+    Attributes:
+        name: As in Python.
+        type: ``str``, ``int``, ``float`` or ``bool``.
+        choices: The only values, where there are few.
+        help: One line.
+        section: Title of its group.
+    """
+
+    name: str
+    type: type[Any]
+    choices: tuple[str, ...]
+    help: str
+    section: str
+
+
+def option_facts() -> Iterator[OptionFacts]:
+    """Every option, in order."""
+    for section in TrainSections:
+        for name, hint in typing.get_type_hints(section, include_extras=True).items():
+            kind, *extras = typing.get_args(hint)
+            choices = typing.get_args(kind) if typing.get_origin(kind) is Literal else ()
+            described = (extra.description for extra in extras if isinstance(extra, FieldInfo) and extra.description)
+            title = (section.__doc__ or "").strip()
+            yield OptionFacts(name, str if choices else kind, choices, next(described, ""), title)
+
+
+def check_options(options: TrainOptions) -> TrainOptions:
+    """The options with what is ``None`` left out.
+
+    Raises:
+        OptionError: An unknown option, a value out of its range, or options that exclude each other.
+    """
+    given = {name: value for name, value in options.items() if value is not None}
+    known = [facts.name for facts in option_facts()]
+    for name in given:
+        if name not in known:
+            raise OptionError(f"train has no option {name!r}; it has {', '.join(known)}")
+    try:
+        checked = TypeAdapter(TrainOptions).validate_python(given)
+    except ValidationError as error:
+        raise OptionError(_sentence(error)) from error
+    if "steps" in checked and "minutes" in checked:
+        raise OptionError("steps and minutes exclude each other; give one of them")
+    return checked
+
+
+_WORDS = {
+    "greater_than": "must be above {gt:g}",
+    "greater_than_equal": "must be at least {ge:g}",
+    "less_than": "must be below {lt:g}",
+    "less_than_equal": "must be at most {le:g}",
+    "finite_number": "must be finite",
+    "int_type": "must be a whole number",
+    "int_from_float": "must be a whole number",
+    "int_parsing": "must be a whole number",
+    "float_type": "must be a number",
+    "float_parsing": "must be a number",
+    "literal_error": "must be {expected}",
+}
+
+
+def _sentence(error: ValidationError) -> str:
+    first = error.errors()[0]
+    name = ".".join(map(str, first["loc"]))
+    problem = _WORDS.get(first["type"], first["msg"].lower()).format(**first.get("ctx", {}))
+    return f"{name} {problem}, got {first['input']!r}"
+
+
+def differences(options: Mapping[str, Any], recorded: Mapping[str, Any]) -> list[str]:
+    """What is asked for beside what was recorded, in words, for every option that differs."""
+    return [
+        f"{name} was {recorded.get(name)}, now {value}"
+        for name, value in options.items()
+        if recorded.get(name) != value
+    ]

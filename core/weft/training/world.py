@@ -1,0 +1,104 @@
+"""The processes that train together: one, or those that torchrun started."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import timedelta
+
+import torch
+import torch.distributed as dist
+
+from weft.errors import TrainingError
+
+PATIENCE = timedelta(minutes=30)
+"""How long a process waits for the others, who may be fitting codecs or compiling."""
+
+
+@dataclass(frozen=True, slots=True)
+class World:
+    """The processes of a training, seen by one of them.
+
+    Attributes:
+        rank: Which one this is.
+        size: How many there are.
+        local_rank: Which one of its machine this is, for its accelerator.
+    """
+
+    rank: int = 0
+    size: int = 1
+    local_rank: int = 0
+
+    @property
+    def is_main(self) -> bool:
+        """Whether this is the one that writes files and reports."""
+        return self.rank == 0
+
+    def sum(self, figures: Mapping[str, float]) -> dict[str, float]:
+        """The sum of each figure over the processes that have it, the same to the last bit in each of them."""
+        if self.size == 1:
+            return dict(figures)
+        gathered: list[dict[str, float]] = [{}] * self.size
+        dist.all_gather_object(gathered, dict(figures))
+        names = dict.fromkeys(name for each in gathered for name in each)
+        return {name: sum(each.get(name, 0.0) for each in gathered) for name in names}
+
+    def first(self, value: float) -> float:
+        """The value that the main process has."""
+        if self.size == 1:
+            return value
+        shared = torch.tensor(value, dtype=torch.float64)
+        dist.broadcast(shared, 0)
+        return float(shared)
+
+    def wait(self) -> None:
+        """Until all processes are here."""
+        if self.size > 1:
+            dist.barrier()
+
+    @contextmanager
+    def main_first(self) -> Iterator[None]:
+        """The main process goes through the block, then the others: they find what it has cached."""
+        if not self.is_main:
+            self.wait()
+        yield
+        if self.is_main:
+            self.wait()
+
+
+def in_torchrun() -> bool:
+    """Whether this process is one of several that torchrun started."""
+    return int(os.environ.get("WORLD_SIZE", "1")) > 1
+
+
+def rank_here() -> int:
+    """Rank of this process; 0 where there is one alone. Needs no process group."""
+    return int(os.environ.get("RANK", "0"))
+
+
+@contextmanager
+def open_world() -> Iterator[World]:
+    """Join the processes that torchrun started, while the block lasts; alone without it.
+
+    Numbers and flags travel by gloo, gradients of accelerators by NCCL.
+
+    Raises:
+        TrainingError: The processes do not find each other.
+    """
+    if not in_torchrun():
+        yield World()
+        return
+    backend = "cpu:gloo,cuda:nccl" if torch.cuda.is_available() else "gloo"
+    begun = not dist.is_initialized()
+    try:
+        if begun:
+            dist.init_process_group(backend, timeout=PATIENCE)
+    except (RuntimeError, ValueError) as error:
+        raise TrainingError(f"the processes do not find each other ({error}); start them by torchrun") from error
+    try:
+        yield World(dist.get_rank(), dist.get_world_size(), int(os.environ.get("LOCAL_RANK", "0")))
+    finally:
+        if begun:
+            dist.destroy_process_group()
