@@ -11,7 +11,7 @@ from __future__ import annotations
 import json
 import shutil
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any, Self
 
@@ -39,6 +39,21 @@ class CorpusEntry:
 
 
 @dataclass(frozen=True, slots=True)
+class Direction:
+    """From what to what a run learned to go.
+
+    Attributes:
+        condition: Modality of what is given.
+        target: Modality of what is made of it.
+        lengths: ``(shortest, longest)`` of these targets, in tokens.
+    """
+
+    condition: str
+    target: str
+    lengths: tuple[int, int]
+
+
+@dataclass(frozen=True, slots=True)
 class RunManifest:
     """What ``run.json`` holds besides its kind and schema.
 
@@ -52,6 +67,10 @@ class RunManifest:
         conditional: Modalities whose targets had prompts.
         codecs: Codec hash by modality.
         weft: Version that wrote it.
+        directions: What it can make of what. ``None`` is what runs say that learned from prompts to payloads alone;
+            see :attr:`known_directions`.
+        preparation: Preparation options of each modality by full name, so that a file that is given as a prompt is read
+            and cleaned as those of the corpus were.
     """
 
     settings: Mapping[str, Any]
@@ -63,6 +82,15 @@ class RunManifest:
     conditional: list[str]
     codecs: Mapping[str, str]
     weft: str
+    directions: list[Direction] | None = None
+    preparation: Mapping[str, dict[str, Any]] = field(default_factory=dict)
+
+    @property
+    def known_directions(self) -> list[Direction]:
+        """What the run can make of what."""
+        if self.directions is not None:
+            return self.directions
+        return [Direction("text", name, self.lengths[name]) for name in self.conditional]
 
 
 class RunFolder:
