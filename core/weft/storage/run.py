@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import json
 import shutil
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any, Self
@@ -54,6 +54,21 @@ class Direction:
 
 
 @dataclass(frozen=True, slots=True)
+class StartEntry:
+    """What a run says of the one whose weights it began with.
+
+    Attributes:
+        name: Of its folder, at the time.
+        step: Of the weights.
+        weights_sha256: Of the weights, as ``weft inspect`` shows it.
+    """
+
+    name: str
+    step: int
+    weights_sha256: str
+
+
+@dataclass(frozen=True, slots=True)
 class RunManifest:
     """What ``run.json`` holds besides its kind and schema.
 
@@ -71,6 +86,7 @@ class RunManifest:
             see :attr:`known_directions`.
         preparation: Preparation options of each modality by full name, so that a file that is given as a prompt is read
             and cleaned as those of the corpus were.
+        started_from: The run whose weights it began with; ``None`` where they were random.
     """
 
     settings: Mapping[str, Any]
@@ -84,6 +100,7 @@ class RunManifest:
     weft: str
     directions: list[Direction] | None = None
     preparation: Mapping[str, dict[str, Any]] = field(default_factory=dict)
+    started_from: StartEntry | None = None
 
     @property
     def known_directions(self) -> list[Direction]:
@@ -110,8 +127,17 @@ class RunFolder:
         *,
         force: bool,
         sources: Sequence[Path] = (),
+        begin: Callable[[CheckpointStore], object] | None = None,
     ) -> Self:
         """Make a run folder with its codecs copied in; complete before it has its name.
+
+        Args:
+            path: Where.
+            manifest: What ``run.json`` says.
+            codecs: Folder of the codec of each modality.
+            force: Replace a Weft folder that is in the way.
+            sources: What it is made from, and may not overlap.
+            begin: Saves the weights of a run that does not begin with random ones.
 
         Raises:
             FolderError: Something else is at ``path``, or it overlaps one of ``sources``.
@@ -119,6 +145,8 @@ class RunFolder:
         with new_folder(path, force=force, sources=sources) as temporary:
             for modality, source in codecs.items():
                 shutil.copytree(source, temporary / "codecs" / modality)
+            if begin is not None:
+                begin(CheckpointStore(temporary / "checkpoints"))
             write_json(temporary / "run.json", {"kind": "run", "schema": SCHEMA, **asdict(manifest)})
         return cls(path, manifest)
 
