@@ -73,7 +73,7 @@ class Run:
 
     def __init__(self, folder: RunFolder) -> None:
         self.folder = folder
-        self._sessions: dict[tuple[str, str, str | None], Session] = {}
+        self._sessions: dict[tuple[str | int, str, str | None], Session] = {}
 
     @property
     def path(self) -> Path:

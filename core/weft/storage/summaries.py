@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import math
 from collections.abc import Mapping
 from dataclasses import asdict
@@ -72,7 +71,7 @@ def run_summary(run: RunFolder) -> dict[str, Any]:
     ``validation_last`` of the last. A run without a checkpoint yet is at step 0 and has neither weights nor figures.
     """
     manifest = run.manifest
-    begun = bool(run.checkpoints.pointers())
+    begun = bool(run.checkpoints.steps())
     best, last = (_held_out(run, which) if begun else {} for which in ("best", "last"))
     checkpoints = {which: _checkpoint(run, which) for which in _BOTH} if begun else {}
     return {
@@ -117,12 +116,11 @@ def _parameters(run: RunFolder) -> int:
 
 def _held_out(run: RunFolder, which: Which) -> dict[str, float]:
     """Held-out figures of some weights; empty where nothing was held out."""
-    path = run.checkpoints.path(which) / "state.json"
+    figures: Mapping[str, Any] = run.checkpoints.described(which).notes.get(str(which)) or {}
     try:
-        figures: Mapping[str, Any] = json.loads(path.read_text(encoding="utf-8"))["notes"].get(which) or {}
         return {name: float(value) for name, value in figures.items()}
-    except (OSError, ValueError, KeyError, AttributeError, TypeError) as error:
-        raise FolderError(f"{path} is damaged ({error}); train again or restore the file") from error
+    except (ValueError, AttributeError, TypeError) as error:
+        raise FolderError(f"{run.checkpoints.path(which)} is damaged ({error}); train again or restore it") from error
 
 
 def _by_modality(held_out: Mapping[str, float]) -> dict[str, dict[str, float]]:
