@@ -28,13 +28,13 @@ from weft.interfaces.generator import (
     SamplingOptions,
     SamplingPlan,
 )
-from weft.interfaces.progress import Reporter
+from weft.interfaces.progress import Reporter, Silent
 from weft.interfaces.segments import EncodedSegment
 from weft.models.config import ModelConfig
 from weft.models.device import pick_device
 from weft.models.transformer import Transformer
 from weft.plugins.registry import Registry
-from weft.storage.checkpoints import Which
+from weft.storage.checkpoints import Which, parse_which
 from weft.storage.codecs import codec_hash, load_codec
 from weft.storage.run import RunFolder
 
@@ -73,9 +73,10 @@ class Session:
     Args:
         folder: The run.
         registry: Where codecs and generators come from.
-        checkpoint: ``best`` or ``last``.
+        checkpoint: ``best``, ``last``, or the step of one that was kept.
         precision: ``float64`` makes batched and single generation agree to the last token.
         device: Where to compute; the best there is without it.
+        reporter: Told of a damaged checkpoint, and of the one that is used instead.
     """
 
     def __init__(
@@ -83,12 +84,12 @@ class Session:
         folder: RunFolder,
         registry: Registry,
         *,
-        checkpoint: Which = "best",
+        checkpoint: str | int = "best",
         precision: Precision = "float32",
         device: str | None = None,
+        reporter: Reporter | None = None,
     ) -> None:
-        if checkpoint not in ("best", "last"):
-            raise OptionError(f"checkpoint must be 'best' or 'last', got {checkpoint!r}")
+        which = parse_which(checkpoint)
         if precision not in ("float32", "float64"):
             raise OptionError(f"precision must be 'float32' or 'float64', got {precision!r}")
         self._folder = folder
@@ -100,7 +101,7 @@ class Session:
             raise self._damaged(f"{self._vocabulary.size} ids, and a model of {self._config.vocab_size}")
         self._sequences = Sequences(self._vocabulary)
         self._codecs: dict[str, Codec[Any]] = {}
-        model = _load_model(folder, self._config, checkpoint)
+        model = _load_model(folder, self._config, which, reporter or Silent())
         model.to(_pick_device(device, precision), getattr(torch, precision))
         self._engine = Engine(model, registry.logits_processors())
 
@@ -258,12 +259,12 @@ class Session:
         )
 
 
-def _load_model(folder: RunFolder, config: ModelConfig, checkpoint: Which) -> Transformer:
+def _load_model(folder: RunFolder, config: ModelConfig, which: Which, reporter: Reporter) -> Transformer:
     """The weights in core's backbone, in evaluation mode."""
     with torch.random.fork_rng(devices=[]):  # what is overwritten at once must not advance the caller's generator
         model = Transformer(config)
     try:
-        model.load_state_dict(dict(folder.checkpoints.weights(checkpoint)))
+        model.load_state_dict(dict(folder.checkpoints.weights(which, reporter.warn)))
     except RuntimeError as error:
         raise FolderError(
             f"the weights of {folder.path} are not those of the Transformer in its run.json: either a plugin's trainer "
