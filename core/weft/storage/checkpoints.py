@@ -2,6 +2,7 @@
 
 checkpoints/
   step-00000120/    see weft.storage.checkpoint_files
+  frozen-HASH...    see weft.storage.frozen
 
 One rename makes a checkpoint: its name says the step, and it says itself which weights were best by then.
 """
@@ -11,7 +12,8 @@ from __future__ import annotations
 import json
 import re
 import shutil
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Final, Literal, TypeAlias
 
@@ -31,6 +33,7 @@ from weft.storage.checkpoint_files import (
     read_weights,
     write_files,
 )
+from weft.storage.frozen import frozen_shapes, read_frozen, write_frozen
 from weft.storage.hashing import hash_file
 from weft.storage.keep import Keep, kept
 
@@ -66,6 +69,17 @@ class CheckpointStore:
     def __init__(self, folder: Path) -> None:
         self.folder = folder
 
+    def begin(self, state: TrainingState, frozen: Collection[str] = ()) -> None:
+        """Write the first checkpoint of a run that does not begin with random weights.
+
+        Args:
+            state: What it begins with.
+            frozen: Names of weights that will never change: they are kept once, and are in no checkpoint.
+        """
+        self.folder.mkdir(exist_ok=True)
+        write_frozen(self.folder, {name: state.model[name] for name in frozen})
+        self.save(state, best=False)
+
     def save(self, state: TrainingState, *, best: bool, keep: Keep = Keep()) -> Path:  # noqa: B008
         """Write a checkpoint, then drop what need not stay; those of later steps too, which training went back from.
 
@@ -86,7 +100,7 @@ class CheckpointStore:
         shutil.rmtree(temporary, ignore_errors=True)
         try:
             temporary.mkdir()
-            write_files(temporary, state, state.step if best else self._best_before(state.step))
+            write_files(temporary, self._without_frozen(state), state.step if best else self._best_before(state.step))
             self._set_aside(target)
             temporary.rename(target)
         except BaseException:
@@ -129,7 +143,7 @@ class CheckpointStore:
             try:
                 if not has_optimizer(path):
                     raise DamagedCheckpoint(path, f"{OPTIMIZER} is missing")
-                state = read_state(path)
+                state = self._read(path)
             except DamagedCheckpoint as error:
                 first = first or error
                 continue
@@ -156,7 +170,7 @@ class CheckpointStore:
         """
         path = self.path(which)
         try:
-            return read_weights(path)
+            return self._read_weights(path)
         except DamagedCheckpoint as error:
             if isinstance(which, int):
                 raise
@@ -172,7 +186,7 @@ class CheckpointStore:
             FolderError: There is none, or it is damaged.
             OptionError: No checkpoint of that step was kept.
         """
-        return read_state(self.path(which))
+        return self._read(self.path(which))
 
     def pointers(self) -> dict[str, str]:
         return {which: self.path(which).name for which in ("last", "best")} if self.steps() else {}
@@ -220,6 +234,21 @@ class CheckpointStore:
             raise FolderError(f"checkpoint {path.parent} is incomplete: {path.name} is missing")
         return hash_file(path)
 
+    def _without_frozen(self, state: TrainingState) -> TrainingState:
+        frozen = frozen_shapes(self.folder)
+        model, average = (
+            {name: tensor for name, tensor in tensors.items() if name not in frozen}
+            for tensors in (state.model, state.average)
+        )
+        return replace(state, model=model, average=average)
+
+    def _read(self, path: Path) -> TrainingState:
+        state = read_state(path)
+        return replace(state, model={**state.model, **read_frozen(self.folder)})
+
+    def _read_weights(self, path: Path) -> Tensors:
+        return {**read_weights(path), **read_frozen(self.folder)}
+
     def _path(self, step: int) -> Path:
         return self.folder / folder_name(step)
 
@@ -252,7 +281,7 @@ class CheckpointStore:
         """From the newest to the oldest."""
         for step in reversed(self.steps()):
             try:
-                weights = read_weights(self._path(step))
+                weights = self._read_weights(self._path(step))
             except DamagedCheckpoint:
                 continue
             yield self._path(step), weights

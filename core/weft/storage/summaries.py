@@ -10,6 +10,7 @@ from typing import Any
 from weft.errors import FolderError
 from weft.storage.checkpoints import Which
 from weft.storage.corpus import CorpusFolder
+from weft.storage.frozen import frozen_count
 from weft.storage.run import RunFolder
 
 EXAMPLES = 2
@@ -78,7 +79,8 @@ def run_summary(run: RunFolder) -> dict[str, Any]:
         "kind": "run",
         "modalities": manifest.modalities,
         "conditional": manifest.conditional,
-        "parameters": _parameters(run) if begun else None,
+        "parameters": _trained(run) + frozen_count(run.checkpoints.folder) if begun else None,
+        "parameters_trained": _trained(run) if begun else None,
         "step": checkpoints["last"]["step"] if begun else 0,
         "weights_sha256": checkpoints["last"]["weights_sha256"] if begun else None,
         "validation": _by_modality(best),
@@ -90,6 +92,7 @@ def run_summary(run: RunFolder) -> dict[str, Any]:
         "settings": dict(manifest.settings),
         "model": dict(manifest.model),
         "corpora": [asdict(corpus) for corpus in manifest.corpora],
+        "started_from": asdict(manifest.started_from) if manifest.started_from is not None else None,
         "codecs": dict(manifest.codecs),
         "weft": manifest.weft,
     }
@@ -102,8 +105,8 @@ def _checkpoint(run: RunFolder, which: Which) -> dict[str, Any]:
     return {"step": run.checkpoints.step(which), "weights_sha256": run.checkpoints.weights_sha256(which)}
 
 
-def _parameters(run: RunFolder) -> int:
-    """Numbers in the weights file, read from its header alone."""
+def _trained(run: RunFolder) -> int:
+    """Numbers in the weights file, read from its header alone; frozen ones are kept apart."""
     from safetensors import SafetensorError, safe_open
 
     path = run.checkpoints.path("last") / "model.safetensors"
