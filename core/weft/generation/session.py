@@ -30,6 +30,7 @@ from weft.interfaces.generator import (
 )
 from weft.interfaces.progress import Reporter, Silent
 from weft.interfaces.segments import EncodedSegment
+from weft.models.adapters import fold_adapters
 from weft.models.config import ModelConfig
 from weft.models.device import pick_device
 from weft.models.transformer import Transformer
@@ -260,11 +261,11 @@ class Session:
 
 
 def _load_model(folder: RunFolder, config: ModelConfig, which: Which, reporter: Reporter) -> Transformer:
-    """The weights in core's backbone, in evaluation mode."""
+    """The weights in core's backbone, adapters folded in, in evaluation mode."""
     with torch.random.fork_rng(devices=[]):  # what is overwritten at once must not advance the caller's generator
-        model = Transformer(config)
+        model = Transformer(replace(config, adapter_rank=0))
     try:
-        model.load_state_dict(dict(folder.checkpoints.weights(which, reporter.warn)))
+        model.load_state_dict(fold_adapters(folder.checkpoints.weights(which, reporter.warn)))
     except RuntimeError as error:
         raise FolderError(
             f"the weights of {folder.path} are not those of the Transformer in its run.json: either a plugin's trainer "
