@@ -17,6 +17,8 @@ from weft.interfaces.generator import Artifact, Creativity, SamplingOptions
 from weft.interfaces.progress import Reporter, Silent
 from weft.interfaces.source import Source, SourceLimits
 from weft.models.device import cpu_threads, enough_memory, pick_device, usable_processors
+from weft.pages.curves import Axis
+from weft.pages.plot import draw_losses
 from weft.plugins.registry import get_registry
 from weft.preparation.joint import joint_text_codec, reencode
 from weft.preparation.pipeline import ITEM_SECONDS, EngineName, PrepareRequest, prepare_corpus
@@ -402,3 +404,28 @@ def load(path: PathLike) -> Corpus | Run:
     if not folder.exists():
         raise FolderError(f"{folder} does not exist; give a folder made by `weft prepare` or `weft train`")
     raise FolderError(f"{folder} is neither a corpus nor a run: it has no corpus.json and no run.json")
+
+
+def plot(
+    runs: Sequence[Run | PathLike], *, out: PathLike, axis: Axis = "steps", log_x: bool = False, log_y: bool = False
+) -> Path:
+    """Draw the losses of some runs into one picture: training as a line, smoothed, held-out as points. What cannot be
+    compared, such as nats per token of different codecs, gets a panel of its own.
+
+    Args:
+        runs: At least one.
+        out: A file ``.png``, ``.pdf`` or ``.svg``; replaced if it is there.
+        axis: What stands on the x axis: ``steps``, ``tokens`` or ``minutes``.
+        log_x: Logarithmic x axis.
+        log_y: Logarithmic y axis.
+
+    Returns:
+        The file.
+
+    Raises:
+        FolderError: One of them is no run, has logged nothing, or its log is damaged.
+        OptionError: The file is of another kind or its folder is missing, or a run did not log what the axis needs.
+    """
+    folders = [each.folder if isinstance(each, Run) else RunFolder.open(Path(each)) for each in runs]
+    draw_losses(folders, Path(out), axis=axis, log_x=log_x, log_y=log_y)
+    return Path(out)
