@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from weft.api import Corpus as Corpus
     from weft.api import Run as Run
     from weft.api import load as load
+    from weft.api import plot as plot
     from weft.api import prepare as prepare
     from weft.api import train as train
     from weft.errors import FolderError as FolderError
@@ -29,6 +30,7 @@ if TYPE_CHECKING:
     from weft.errors import OptionError as OptionError
     from weft.errors import PluginError as PluginError
     from weft.errors import SourceError as SourceError
+    from weft.errors import Stopped as Stopped
     from weft.errors import TrainingError as TrainingError
     from weft.errors import UnreadableError as UnreadableError
     from weft.errors import WeftError as WeftError
@@ -81,13 +83,14 @@ if TYPE_CHECKING:
     from weft.training.options import TrainOptions as TrainOptions
 
 _HOME = {
-    "weft.api": ("Corpus", "Run", "load", "prepare", "train"),
+    "weft.api": ("Corpus", "Run", "load", "plot", "prepare", "train"),
     "weft.errors": (
         "FolderError",
         "GenerationError",
         "OptionError",
         "PluginError",
         "SourceError",
+        "Stopped",
         "TrainingError",
         "UnreadableError",
         "WeftError",

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import dataclasses
+import secrets
 from collections.abc import Iterator, Mapping, Sequence
 from functools import partial
 from pathlib import Path
@@ -10,14 +12,19 @@ from typing import Any
 from typing_extensions import Unpack
 
 from weft.errors import FolderError, GenerationError, OptionError, TrainingError
-from weft.generation.session import Precision, Session
+from weft.generation.abilities import Abilities
+from weft.generation.request import PayloadPrompt
+from weft.generation.session import Precision, Prompt, Session
 from weft.interfaces.generator import Artifact, Creativity, SamplingOptions
 from weft.interfaces.progress import Reporter, Silent
 from weft.interfaces.source import Source, SourceLimits
 from weft.models.device import cpu_threads, enough_memory, pick_device, usable_processors
+from weft.pages.curves import Axis
+from weft.pages.plot import draw_losses
 from weft.plugins.registry import get_registry
 from weft.preparation.joint import joint_text_codec, reencode
 from weft.preparation.pipeline import ITEM_SECONDS, EngineName, PrepareRequest, prepare_corpus
+from weft.preparation.prompts import clean_prompt, find_prompts, read_prompts
 from weft.preparation.report.why import Explanation, explain
 from weft.storage.checkpoints import Which
 from weft.storage.corpus import CorpusFolder
@@ -76,7 +83,7 @@ class Run:
 
     def __init__(self, folder: RunFolder) -> None:
         self.folder = folder
-        self._sessions: dict[tuple[str, str, str | None], Session] = {}
+        self._sessions: dict[tuple[str | int, str, str | None], Session] = {}
 
     @property
     def path(self) -> Path:
@@ -88,8 +95,9 @@ class Run:
 
     def generate(
         self,
-        prompt: str | None = None,
+        prompt: Any = None,
         *,
+        prompt_file: PathLike | Sequence[PathLike] | None = None,
         to: str | None = None,
         n: int = 1,
         temperature: float | None = None,
@@ -108,13 +116,16 @@ class Run:
         device: str | None = None,
         reporter: Reporter | None = None,
     ) -> list[Artifact[Any]]:
-        """Make ``n`` artifacts of one prompt.
+        """Make ``n`` artifacts of one prompt, or of each of several files.
 
         What is left at ``None`` is the modality's default; the sampling options are those of
         :class:`weft.SamplingOptions`.
 
         Args:
-            prompt: What to make, or the beginning of a text to be continued.
+            prompt: What to make, or the beginning of a text to be continued; or a payload of a modality of which the
+                run learned to make something, an image of Pillow to be captioned, say.
+            prompt_file: A file, a folder, or several, instead of a prompt. They are read and cleaned as those of the
+                run's corpora were; a file that holds several samples is several prompts. Seeds run on across prompts.
             to: Modality to make, where the run knows several.
             creativity: ``precise``, ``balanced`` or ``creative``, instead of a temperature.
             checkpoint: ``best`` on held-out data, or ``last``.
@@ -124,6 +135,7 @@ class Run:
 
         Raises:
             OptionError: A value out of its range, or options that exclude each other.
+            SourceError: A file is missing or cannot be read.
             GenerationError: The run cannot answer this request.
         """
         options = SamplingOptions(
@@ -140,13 +152,26 @@ class Run:
             stop=tuple(stop),
         )
         with enough_memory(GenerationError, "ask for fewer artifacts at once (n)"):
+            prompts = self._prompts(prompt, prompt_file, to)
             session = self._session(checkpoint, precision, device)
-            return session.artifacts(prompt, to, options, creativity, reporter or Silent())
+            first = secrets.randbelow(2**31) if seed is None and len(prompts) > 1 else seed
+            return [
+                artifact
+                for number, each in enumerate(prompts)
+                for artifact in session.artifacts(
+                    each,
+                    to,
+                    options if first is None else dataclasses.replace(options, seed=first + number * n),
+                    creativity,
+                    reporter or Silent(),
+                )
+            ]
 
     def stream(
         self,
-        prompt: str | None = None,
+        prompt: Any = None,
         *,
+        prompt_file: PathLike | None = None,
         checkpoint: Which = "best",
         precision: Precision = "float32",
         device: str | None = None,
@@ -165,7 +190,30 @@ class Run:
         if unknown:
             raise OptionError(f"unknown sampling option {', '.join(sorted(unknown))}; see weft.SamplingOptions")
         options = SamplingOptions(**sampling, stop=tuple(stop))
-        return self._session(checkpoint, precision, device).stream(prompt, "text", options, creativity)
+        prompts = self._prompts(prompt, prompt_file, "text")
+        if len(prompts) > 1:
+            raise OptionError(f"{prompt_file} is {len(prompts)} prompts, and a stream is of one; generate them")
+        return self._session(checkpoint, precision, device).stream(prompts[0], "text", options, creativity)
+
+    def _prompts(self, prompt: Any, files: PathLike | Sequence[PathLike] | None, to: str | None) -> list[Prompt]:
+        """What is given, read and cleaned; whether the run can answer it is asked before anything is read."""
+        registry, abilities = get_registry(), Abilities.of(self.folder.manifest)
+        options = self.folder.manifest.preparation
+        if files is None:
+            if prompt is None or isinstance(prompt, str):
+                return [prompt]
+            read = [clean_prompt(prompt, abilities.conditions, options, registry)]
+        elif prompt is not None:
+            raise OptionError("give either a prompt or a file with one, not both")
+        else:
+            found = find_prompts([files] if isinstance(files, str | Path) else list(files), registry)
+            for file in found:
+                abilities.target(to) if file.modality == "text" else abilities.target_of(file.modality, to)
+            read = read_prompts(found, options, registry)
+        return [
+            each.payload if each.modality == "text" else PayloadPrompt(each.modality, each.payload, each.name)
+            for each in read
+        ]
 
     def _session(self, checkpoint: Which, precision: Precision, device: str | None) -> Session:
         key = (checkpoint, precision, device)
@@ -348,3 +396,28 @@ def load(path: PathLike) -> Corpus | Run:
     if not folder.exists():
         raise FolderError(f"{folder} does not exist; give a folder made by `weft prepare` or `weft train`")
     raise FolderError(f"{folder} is neither a corpus nor a run: it has no corpus.json and no run.json")
+
+
+def plot(
+    runs: Sequence[Run | PathLike], *, out: PathLike, axis: Axis = "steps", log_x: bool = False, log_y: bool = False
+) -> Path:
+    """Draw the losses of some runs into one picture: training as a line, smoothed, held-out as points. What cannot be
+    compared, such as nats per token of different codecs, gets a panel of its own.
+
+    Args:
+        runs: At least one.
+        out: A file ``.png``, ``.pdf`` or ``.svg``; replaced if it is there.
+        axis: What stands on the x axis: ``steps``, ``tokens`` or ``minutes``.
+        log_x: Logarithmic x axis.
+        log_y: Logarithmic y axis.
+
+    Returns:
+        The file.
+
+    Raises:
+        FolderError: One of them is no run, has logged nothing, or its log is damaged.
+        OptionError: The file is of another kind or its folder is missing, or a run did not log what the axis needs.
+    """
+    folders = [each.folder if isinstance(each, Run) else RunFolder.open(Path(each)) for each in runs]
+    draw_losses(folders, Path(out), axis=axis, log_x=log_x, log_y=log_y)
+    return Path(out)

@@ -31,6 +31,19 @@ class TrainingError(WeftError):
     """Training that cannot start or go on."""
 
 
+class Stopped(KeyboardInterrupt):
+    """Training that was asked to end by a signal; what was learned is saved. As of every interrupt, nothing that only
+    deals with errors catches it.
+
+    Attributes:
+        signal: Number of the signal.
+    """
+
+    def __init__(self, message: str, signal: int) -> None:
+        super().__init__(message)
+        self.signal = signal
+
+
 class GenerationError(WeftError):
     """A request that a run cannot answer."""
 

@@ -38,7 +38,7 @@ class FakeRun:
     def __init__(self, modality: str) -> None:
         self.modality = modality
         self.calls: list[dict[str, Any]] = []
-        self.folder = SimpleNamespace(manifest=SimpleNamespace(modalities=[modality]))
+        self.folder = SimpleNamespace(manifest=SimpleNamespace(modalities=[modality], known_directions=[]))
 
     def generate(self, prompt: str | None = None, **options: Any) -> list[Artifact[Any]]:
         self.calls.append({"prompt": prompt, **options})

@@ -226,4 +226,4 @@ def test_strict_plugins_makes_a_broken_one_an_error(fake_plugins: Any, arguments
 def test_commands_are_listed_in_the_order_of_the_work() -> None:
     module = importlib.import_module("weft.cli.main")
     assert isinstance(module.cli, LazyGroup)
-    assert list(COMMANDS) == ["demo", "prepare", "train", "generate", "fit-filter", "inspect", "why", "plugins"]
+    assert list(COMMANDS) == ["demo", "prepare", "train", "generate", "fit-filter", "inspect", "plot", "why", "plugins"]

@@ -25,6 +25,14 @@ DEFAULT_OUT = Path("out")
 @click.command()
 @click.argument("run_path", metavar="RUN", type=click.Path(path_type=Path))
 @click.argument("prompts", metavar="[PROMPT]...", nargs=-1)
+@click.option(
+    "--prompt-file",
+    "prompt_files",
+    multiple=True,
+    metavar="PATH",
+    type=click.Path(path_type=Path),
+    help="A file or a folder to be described, transcribed, ...; may be given several times.",
+)
 @click.option("--to", metavar="MODALITY", help="What to make, where the run can make several.")
 @click.option("-n", "n", default=1, show_default=True, help="Artifacts for each prompt.")
 @click.option("--temperature", type=float, help="Below 1 conservative, above 1 wild, 0 the most likely piece.")
@@ -50,6 +58,7 @@ def generate(
     /,
     run_path: Path,
     prompts: tuple[str, ...],
+    prompt_files: tuple[Path, ...],
     n: int,
     seed: int | None,
     out: Path | None,
@@ -59,9 +68,11 @@ def generate(
     """Generate text, images, audio, ... with a trained run.
 
     Put quotes around a PROMPT of several words; one that is - is read from standard input. Text is printed, all else
-    saved in ./out, unless --out says where.
+    saved in ./out, unless --out says where. A run that learned to describe images or sounds does so with --prompt-file.
     """
     _check(n, seed, options)
+    if prompts and prompt_files:
+        raise OptionError("give either a PROMPT or --prompt-file, not both")
     wanted: list[str | None] = [read_prompt(prompt) for prompt in prompts] or [None]
     reporter = session.reporter()
 
@@ -70,9 +81,15 @@ def generate(
     run = weft.load(run_path)
     if not isinstance(run, weft.Run):
         raise OptionError(f"{run_path} is a corpus, not a run; train on it first: weft train {run_path} --out RUN")
+    first = secrets.randbelow(2**31) if seed is None else seed
+    if prompt_files:
+        artifacts = run.generate(prompt_file=prompt_files, n=n, seed=first, reporter=reporter, **options)
+        if out is not None and len(artifacts) > 1 and out.suffix.lower() == artifacts[0].format.extension:
+            raise _one_file(out, len(artifacts))
+        _Printer(out, as_json, total=len(artifacts)).show(artifacts)
+        return
     if out is not None and n * len(wanted) > 1:
         _require_folder(run, options["to"], out, n * len(wanted))
-    first = secrets.randbelow(2**31) if seed is None else seed
     if len(wanted) == n == 1 and out is None and not as_json and _streams(run, options["to"]):
         reporter.note(f"seed {first}")
         _stream(run, wanted[0], {**options, "seed": first})
@@ -100,12 +117,16 @@ def _check(n: int, seed: int | None, options: dict[str, Any]) -> None:
 
 def _require_folder(run: Run, to: str | None, out: Path, artifacts: int) -> None:
     """Refuse a file for several artifacts before any is drawn."""
-    from weft.generation.request import pick_target
+    from weft.generation.abilities import Abilities
     from weft.plugins.registry import get_registry
 
-    target = pick_target(to, run.folder.manifest.modalities)
+    target = Abilities.of(run.folder.manifest).target(to)
     if out.suffix.lower() == get_registry().payload_format(target).extension:
-        raise OptionError(f"--out {out} is one file, and there are {artifacts} artifacts; name a folder")
+        raise _one_file(out, artifacts)
+
+
+def _one_file(out: Path, artifacts: int) -> OptionError:
+    return OptionError(f"--out {out} is one file, and there are {artifacts} artifacts; name a folder")
 
 
 def _streams(run: Run, to: str | None) -> bool:
@@ -145,7 +166,8 @@ class _Printer:
             yield str(path)
             return
         if self._total > 1:
-            yield f"--- seed {artifact.seed}" + (f", prompt {artifact.prompt!r}" if artifact.prompt else "")
+            given = artifact.prompt_file or (f"prompt {artifact.prompt!r}" if artifact.prompt else "")
+            yield f"--- seed {artifact.seed}" + (f", {given}" if given else "")
         yield artifact.payload
 
 
@@ -156,6 +178,7 @@ def to_json(artifact: Artifact[Any], path: Path | None) -> dict[str, Any]:
         **({"text": artifact.payload} if isinstance(artifact.payload, str) else {}),
         "modality": artifact.modality,
         "prompt": artifact.prompt,
+        **({"prompt_file": artifact.prompt_file} if artifact.prompt_file else {}),
         "seed": artifact.seed,
         "tokens": len(artifact.drawn.tokens),
         "finished": artifact.drawn.finished,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 import sys
 import traceback
 from collections.abc import Sequence
@@ -13,10 +14,11 @@ import click
 
 from weft._version import __version__
 from weft.cli.session import CommandSession, global_options
-from weft.errors import PluginError, WeftError
+from weft.errors import PluginError, Stopped, WeftError
 
 USER_ERROR = 2
-INTERRUPTED = 130
+SIGNALLED = 128
+"""To this the number of a signal is added."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,6 +36,7 @@ COMMANDS = {
     "generate": _Entry("weft.cli.generate:generate", "Generate text, images, audio, ... with a trained run."),
     "fit-filter": _Entry("weft.cli.fit_filter:fit_filter", "Learn which texts to drop from labelled ones."),
     "inspect": _Entry("weft.cli.inspect:inspect", "Show what a corpus or a run is."),
+    "plot": _Entry("weft.cli.plot:plot", "Draw the loss curves of several runs into one picture."),
     "why": _Entry("weft.cli.why:why", "Explain what became of one file of a corpus."),
     "plugins": _Entry("weft.cli.plugins:plugins", "List installed plugins; --check imports each."),
 }
@@ -85,7 +88,8 @@ def cli() -> None:
 
 
 def run(arguments: Sequence[str]) -> int:
-    """Run one command line and return its exit status: 0, 2 after an error that the user can mend, 130 interrupted."""
+    """Run one command line and return its exit status: 0, 2 after an error that the user can mend, 130 after an
+    interrupt, 143 after a request to end."""
     session = CommandSession()
     try:
         result: Any = cli.main(list(arguments), prog_name="weft", standalone_mode=False, obj=session)
@@ -96,9 +100,8 @@ def run(arguments: Sequence[str]) -> int:
     except click.ClickException as error:
         _show_usage_error(error)
         return USER_ERROR
-    except (click.Abort, KeyboardInterrupt):
-        click.echo("interrupted", err=True)
-        return INTERRUPTED
+    except (click.Abort, KeyboardInterrupt) as error:
+        return _show_interrupt(error)
     except BrokenPipeError:
         _let_go_of_stdout()
         return 0
@@ -117,6 +120,15 @@ def _show(error: Exception, session: CommandSession) -> None:
     if session.debug:
         traceback.print_exception(error)
     click.echo(f"error: {error}", err=True)
+
+
+def _show_interrupt(error: BaseException) -> int:
+    stopped = error if isinstance(error, Stopped) else error.__cause__  # click makes its own of every interrupt
+    if isinstance(stopped, Stopped):
+        click.echo(str(stopped), err=True)
+        return SIGNALLED + stopped.signal
+    click.echo("interrupted", err=True)
+    return SIGNALLED + signal.SIGINT
 
 
 def _show_usage_error(error: click.ClickException) -> None:

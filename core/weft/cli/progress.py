@@ -119,6 +119,7 @@ class RichReporter:
         if self._progress is None:
             self._progress = self._make()
             self._progress.start()
+            self._console.show_cursor(True)  # a process that is killed could not bring it back
         self._running += 1
         return self._progress
 

@@ -19,10 +19,17 @@ from weft.interfaces.segments import EncodedSegment, TokenSequence
 
 
 class Sequences:
-    """Implements :class:`weft.interfaces.segments.SequenceBuilder` for a vocabulary."""
+    """Implements :class:`weft.interfaces.segments.SequenceBuilder` for a vocabulary.
 
-    def __init__(self, vocabulary: Vocabulary) -> None:
+    Args:
+        vocabulary: The run's id space.
+        learn_conditions: Whether conditions are learned too, and not only what follows from them. Markers never are:
+            nobody has to guess what is asked for.
+    """
+
+    def __init__(self, vocabulary: Vocabulary, *, learn_conditions: bool = False) -> None:
         self._vocabulary = vocabulary
+        self._learn_conditions = learn_conditions
 
     def closed(self, segments: Sequence[EncodedSegment], start: int = 0, end: int | None = None) -> TokenSequence:
         return _window([*self._pieces(segments), _Piece(_one(self.end_id), 0, learned=True)], start, end)
@@ -43,7 +50,8 @@ class Sequences:
         for segment in sorted(segments, key=lambda s: s.role == "target"):
             offset, _ = self._vocabulary.block(segment.modality)
             yield _Piece(_one(self._vocabulary.marker_id(segment.modality)), 0, learned=False)
-            yield _Piece(segment.tokens, offset, learned=segment.role == "target")
+            learned = self._learn_conditions or segment.role == "target"
+            yield _Piece(segment.tokens, offset, learned=learned)
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,10 +4,27 @@ from __future__ import annotations
 
 import dataclasses
 import secrets
+from dataclasses import dataclass
 from typing import Any
 
-from weft.errors import GenerationError, OptionError
+from weft.errors import OptionError
 from weft.interfaces.generator import CREATIVITY, Creativity, Generator, SamplingOptions
+
+
+@dataclass(frozen=True, slots=True)
+class PayloadPrompt:
+    """What is given as a prompt and is no text.
+
+    Attributes:
+        modality: Of the payload.
+        payload: Cleaned as those of the run's corpora are.
+        name: Of the file that it was read from, as the user named it; empty for one in memory.
+    """
+
+    modality: str
+    payload: Any
+    name: str = ""
+
 
 _RANGES: dict[str, tuple[float, float]] = {
     "temperature": (0, 100),
@@ -50,18 +67,3 @@ def settle(generator: Generator[Any], options: SamplingOptions, creativity: Crea
     if filled["seed"] is None:
         filled["seed"] = secrets.randbelow(2**31)
     return SamplingOptions(**filled)
-
-
-def pick_target(wanted: str | None, modalities: list[str]) -> str:
-    """The modality to make.
-
-    Raises:
-        GenerationError: The run cannot make it, or can make several and none was named.
-    """
-    if wanted is None and len(modalities) == 1:
-        return modalities[0]
-    if wanted not in modalities:
-        known = ", ".join(modalities)
-        problem = "say what to make with --to" if wanted is None else f"this run cannot make {wanted!r}"
-        raise GenerationError(f"{problem}; it was trained on {known}")
-    return wanted

@@ -14,8 +14,9 @@ from weft.codecs.prompts import normalize_prompt, normalize_text
 from weft.codecs.sequence import Sequences
 from weft.codecs.vocabulary import Vocabulary
 from weft.errors import FolderError, GenerationError, OptionError
+from weft.generation.abilities import TEXT, Abilities
 from weft.generation.engine import Engine
-from weft.generation.request import pick_target, settle
+from weft.generation.request import PayloadPrompt, settle
 from weft.interfaces.codec import Codec
 from weft.interfaces.generator import (
     Artifact,
@@ -27,15 +28,19 @@ from weft.interfaces.generator import (
     SamplingOptions,
     SamplingPlan,
 )
-from weft.interfaces.progress import Reporter
+from weft.interfaces.progress import Reporter, Silent
 from weft.interfaces.segments import EncodedSegment
+from weft.models.adapters import fold_adapters
 from weft.models.config import ModelConfig
 from weft.models.device import pick_device
 from weft.models.transformer import Transformer
 from weft.plugins.registry import Registry
-from weft.storage.checkpoints import Which
+from weft.storage.checkpoints import Which, parse_which
 from weft.storage.codecs import codec_hash, load_codec
 from weft.storage.run import RunFolder
+
+Prompt = str | PayloadPrompt | None
+"""What is given: words, a payload of another modality, or nothing."""
 
 Precision = Literal["float32", "float64"]
 
@@ -45,7 +50,7 @@ class _Prepared:
     """A request, settled and planned."""
 
     target: str
-    prompt: str | None
+    prompt: Prompt
     options: SamplingOptions
     generator: Generator[Any]
     plan: SamplingPlan
@@ -60,7 +65,7 @@ class _Prepared:
     @property
     def given(self) -> int:
         """Characters of the result that were given: a text that is continued, but no prompt that is answered."""
-        return len(self.prompt or "") if self.begun else 0
+        return len(self.prompt) if self.begun and isinstance(self.prompt, str) else 0
 
 
 class Session:
@@ -69,9 +74,10 @@ class Session:
     Args:
         folder: The run.
         registry: Where codecs and generators come from.
-        checkpoint: ``best`` or ``last``.
+        checkpoint: ``best``, ``last``, or the step of one that was kept.
         precision: ``float64`` makes batched and single generation agree to the last token.
         device: Where to compute; the best there is without it.
+        reporter: Told of a damaged checkpoint, and of the one that is used instead.
     """
 
     def __init__(
@@ -79,29 +85,30 @@ class Session:
         folder: RunFolder,
         registry: Registry,
         *,
-        checkpoint: Which = "best",
+        checkpoint: str | int = "best",
         precision: Precision = "float32",
         device: str | None = None,
+        reporter: Reporter | None = None,
     ) -> None:
-        if checkpoint not in ("best", "last"):
-            raise OptionError(f"checkpoint must be 'best' or 'last', got {checkpoint!r}")
+        which = parse_which(checkpoint)
         if precision not in ("float32", "float64"):
             raise OptionError(f"precision must be 'float32' or 'float64', got {precision!r}")
         self._folder = folder
         self._registry = registry
+        self._abilities = Abilities.of(folder.manifest)
         self._config = ModelConfig.from_json(folder.manifest.model)
         self._vocabulary = Vocabulary.from_json(folder.manifest.vocabulary)
         if self._vocabulary.size != self._config.vocab_size:
             raise self._damaged(f"{self._vocabulary.size} ids, and a model of {self._config.vocab_size}")
         self._sequences = Sequences(self._vocabulary)
         self._codecs: dict[str, Codec[Any]] = {}
-        model = _load_model(folder, self._config, checkpoint)
+        model = _load_model(folder, self._config, which, reporter or Silent())
         model.to(_pick_device(device, precision), getattr(torch, precision))
         self._engine = Engine(model, registry.logits_processors())
 
     def artifacts(
         self,
-        prompt: str | None,
+        prompt: Prompt,
         to: str | None,
         options: SamplingOptions,
         creativity: Creativity | None,
@@ -116,11 +123,13 @@ class Session:
             if job.options.stop:
                 payload = _cut(payload, job.options.stop, job.given)
             settings = replace(job.options, seed=drawn.seed, n=1)
-            artifacts.append(Artifact(payload, job.target, job.prompt, drawn, settings, payload_format))
+            words = job.prompt if isinstance(job.prompt, str) else None
+            name = job.prompt.name if isinstance(job.prompt, PayloadPrompt) else ""
+            artifacts.append(Artifact(payload, job.target, words, drawn, settings, payload_format, name or None))
         return artifacts
 
     def stream(
-        self, prompt: str | None, to: str | None, options: SamplingOptions, creativity: Creativity | None
+        self, prompt: Prompt, to: str | None, options: SamplingOptions, creativity: Creativity | None
     ) -> Iterator[str]:
         """Pieces of one text, as soon as they are complete characters; together they are the artifact's payload.
 
@@ -147,39 +156,61 @@ class Session:
         yield from holder.finish()
 
     def _prepare(
-        self, prompt: str | None, to: str | None, options: SamplingOptions, creativity: Creativity | None
+        self, prompt: Prompt, to: str | None, options: SamplingOptions, creativity: Creativity | None
     ) -> _Prepared:
-        target = pick_target(to, self._folder.manifest.modalities)
+        given = prompt.modality if isinstance(prompt, PayloadPrompt) else TEXT
+        target = self._abilities.target(to) if given == TEXT else self._abilities.target_of(given, to)
         generator = self._registry.generator(target)
         settled = settle(generator, options, creativity)
-        if settled.stop and target != "text":
+        if settled.stop and target != TEXT:
             raise GenerationError(f"--stop is for text, not for {target}; leave it out")
-        prompt, segments = self._segments(prompt, target)
+        if isinstance(prompt, PayloadPrompt):
+            segments = [self._condition(prompt)]
+        else:
+            prompt, segments = self._segments(prompt, target)
         context = GenerationContext(
             self._codec(target).facts(),
             self._sequences,
             self._vocabulary.size,
             self._config.context_length,
-            {name: (low, high) for name, (low, high) in self._folder.manifest.lengths.items()},
+            self._lengths(given, target),
         )
         plan = generator.plan(Request(target, segments, settled), context)
         begun = [int(token) for segment in segments if segment.role == "target" for token in segment.tokens]
         return _Prepared(target, prompt, settled, generator, plan, begun)
 
+    def _lengths(self, given: str, target: str) -> dict[str, tuple[int, int]]:
+        """Of targets by modality: where a payload is given, of those that were learned of such payloads."""
+        lengths = {name: (low, high) for name, (low, high) in self._folder.manifest.lengths.items()}
+        direction = self._abilities.direction(given, target)
+        return lengths | ({target: direction.lengths} if direction is not None and given != TEXT else {})
+
+    def _condition(self, prompt: PayloadPrompt) -> EncodedSegment:
+        """The tokens of a payload.
+
+        Raises:
+            GenerationError: The codec cannot encode it.
+        """
+        try:
+            (tokens,) = self._codec(prompt.modality).encode([prompt.payload])
+        except OptionError as error:
+            raise GenerationError(f"{prompt.name or 'the prompt'} cannot be given to this run: {error}") from error
+        return EncodedSegment(prompt.modality, "condition", tokens)
+
     def _segments(self, prompt: str | None, target: str) -> tuple[str | None, list[EncodedSegment]]:
         """The prompt as it was learned: a condition, or the beginning of a text."""
-        conditional = target in self._folder.manifest.conditional
-        if prompt is not None and not conditional and target != "text":
+        conditional = self._abilities.direction(TEXT, target) is not None
+        if prompt is not None and not conditional and target != TEXT:
             raise GenerationError(
                 f"this run was trained on {target} without captions and cannot follow a prompt; "
                 "leave the prompt out, or train on captioned data"
             )
         if prompt is not None:
-            prompt = normalize_prompt(prompt) if conditional and target != "text" else normalize_text(prompt)
+            prompt = normalize_prompt(prompt) if conditional and target != TEXT else normalize_text(prompt)
         if not prompt:
             return None, []
-        tokens = self._codec("text").encode([prompt])[0]
-        return prompt, [EncodedSegment("text", "condition" if conditional else "target", tokens)]
+        tokens = self._codec(TEXT).encode([prompt])[0]
+        return prompt, [EncodedSegment(TEXT, "condition" if conditional else "target", tokens)]
 
     def _draw(self, job: _Prepared, reporter: Reporter) -> list[Drawn]:
         rows = len(job.seeds)
@@ -229,12 +260,12 @@ class Session:
         )
 
 
-def _load_model(folder: RunFolder, config: ModelConfig, checkpoint: Which) -> Transformer:
-    """The weights in core's backbone, in evaluation mode."""
+def _load_model(folder: RunFolder, config: ModelConfig, which: Which, reporter: Reporter) -> Transformer:
+    """The weights in core's backbone, adapters folded in, in evaluation mode."""
     with torch.random.fork_rng(devices=[]):  # what is overwritten at once must not advance the caller's generator
-        model = Transformer(config)
+        model = Transformer(replace(config, adapter_rank=0))
     try:
-        model.load_state_dict(dict(folder.checkpoints.weights(checkpoint)))
+        model.load_state_dict(fold_adapters(folder.checkpoints.weights(which, reporter.warn)))
     except RuntimeError as error:
         raise FolderError(
             f"the weights of {folder.path} are not those of the Transformer in its run.json: either a plugin's trainer "

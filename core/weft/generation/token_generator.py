@@ -90,7 +90,8 @@ class TokenGenerator(Generator[P]):
         twin = context.sequences.open(targets, request.modality).ids.tolist() if conditional else None
         shortest, longest = self.lengths(request, context)
         # Text goes on beyond the context, but an answer must at least begin while all of its prompt is seen.
-        needed = longest if request.modality != "text" else shortest if conditional else 0
+        whole = request.modality != "text" or _describes(request)
+        needed = longest if whole else shortest if conditional else 0
         if needed and len(prefix) + needed > context.context_length + 1:
             raise GenerationError(
                 f"the prompt takes {len(prefix)} tokens and the {request.modality} needs room for {needed}, more than "
@@ -121,9 +122,16 @@ class TokenGenerator(Generator[P]):
                 )
             return exact, exact
         if facts.bytes_per_token is not None:
-            return 1, options.max_tokens or high
+            limit = options.max_tokens or high
+            return 1, min(limit, high) if _describes(request) else limit
         most = max(facts.unit, min(high, options.max_tokens or high) // facts.unit * facts.unit)
         return min(low, most), most
+
+
+def _describes(request: Request) -> bool:
+    """Whether what is made was learned as the caption of something given: unlike prose it has an end and a longest
+    length."""
+    return any(segment.role == "condition" and segment.modality != "text" for segment in request.segments)
 
 
 def _timed(seconds: float, facts: CodecFacts, longest: int, modality: str) -> int:

@@ -179,6 +179,7 @@ class Artifact(Generic[P]):
         drawn: Tokens, log-probabilities and seed.
         settings: Sampling options in force, with every default filled in.
         format: How to save and show the payload.
+        prompt_file: Name of the file that was given as the prompt, as the user named it; ``None`` without one.
     """
 
     payload: P
@@ -187,6 +188,7 @@ class Artifact(Generic[P]):
     drawn: Drawn = field(repr=False)
     settings: SamplingOptions
     format: PayloadFormat[P] = field(repr=False)
+    prompt_file: str | None = None
 
     @property
     def seed(self) -> int:
@@ -216,7 +218,8 @@ class Artifact(Generic[P]):
         return place
 
     def _file_stem(self) -> str:
-        words = "".join(c if c.isalnum() else " " for c in (self.prompt or self.modality).lower()).split()
+        given = self.prompt or Path(self.prompt_file or "").name or self.modality
+        words = "".join(c if c.isalnum() else " " for c in given.lower()).split()
         # The seed stays whole: it is what tells the artifacts of one batch apart.
         return f"{'-'.join(words[:8])[:56] or self.modality}-{self.seed}"
 

@@ -27,6 +27,7 @@ class ModelConfig:
         rope_base: Base of the rotary position frequencies (arXiv:2104.09864).
         norm_epsilon: Of every RMSNorm.
         dropout: Share of activations zeroed in training after attention and feed-forward.
+        adapter_rank: Of the adapters that are trained while the rest stays as it is; 0 has none.
     """
 
     vocab_size: int
@@ -40,6 +41,7 @@ class ModelConfig:
     rope_base: float = 10_000.0
     norm_epsilon: float = 1e-6
     dropout: float = 0.0
+    adapter_rank: int = 0
 
     def to_json(self) -> dict[str, Any]:
         return dataclasses.asdict(self)
@@ -49,7 +51,8 @@ class ModelConfig:
         """Raises :class:`weft.FolderError` for values that describe no model."""
         config = read_fields(cls, values, "the model's configuration")
         for name, value in config.to_json().items():
-            if not (0 <= value < 1 if name == "dropout" else value > 0):
+            may_be_zero = name in ("dropout", "adapter_rank")
+            if value < 0 or (value == 0 and not may_be_zero) or (name == "dropout" and value >= 1):
                 raise FolderError(f"the model's configuration is damaged: {name} is {value}; restore the file")
         return config
 

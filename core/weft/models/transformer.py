@@ -15,6 +15,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from weft.models.adapters import add_adapters
 from weft.models.config import ModelConfig
 
 
@@ -158,6 +159,8 @@ class Transformer(nn.Module):
         self.norm = nn.RMSNorm(config.width, eps=config.norm_epsilon)
         self.rotary = Rotary(config.head_size, config.context_length, config.rope_base)
         self._initialize()
+        if config.adapter_rank:
+            add_adapters(self, config.adapter_rank)
 
     def _initialize(self) -> None:
         """Output projections begin at zero, so that every block begins as the identity."""

@@ -12,7 +12,9 @@ from weft.plugins.loading import is_import_path
 BUILT_IN_CODECS = {"bpe": "weft.codecs.bpe:ByteLevelBPE"}
 """Codecs of core itself, by registered name."""
 
-BUILT_IN_COMMANDS = frozenset({"demo", "fit-filter", "generate", "inspect", "plugins", "prepare", "train", "why"})
+BUILT_IN_COMMANDS = frozenset(
+    {"demo", "fit-filter", "generate", "inspect", "plot", "plugins", "prepare", "train", "why"}
+)
 """Commands of core itself: a plugin cannot replace them."""
 
 RESERVED_NAMES = frozenset({"end"})

@@ -30,7 +30,7 @@ def write_bytes(path: Path, data: bytes) -> None:
     except BaseException:
         temporary.unlink(missing_ok=True)
         raise
-    _sync_folder(path.parent)
+    sync_folder(path.parent)
 
 
 def write_text(path: Path, text: str) -> None:
@@ -77,7 +77,7 @@ def new_folder(
     except BaseException:
         shutil.rmtree(temporary, ignore_errors=True)
         raise
-    _sync_folder(target.parent)
+    sync_folder(target.parent)
 
 
 def check_target(path: Path, *, force: bool = False, sources: Sequence[Path] = ()) -> None:
@@ -136,10 +136,11 @@ def _sync_tree(folder: Path) -> None:
         for name in names:
             with (Path(directory) / name).open("rb") as file:
                 os.fsync(file.fileno())
-        _sync_folder(Path(directory))
+        sync_folder(Path(directory))
 
 
-def _sync_folder(folder: Path) -> None:
+def sync_folder(folder: Path) -> None:
+    """Make what was renamed in a folder last."""
     # Some systems cannot open or sync a directory; their renames are then as durable as they can be.
     with suppress(OSError):
         handle = os.open(folder, os.O_RDONLY)

@@ -1,9 +1,10 @@
-"""Checkpoints: weights, optimizer state and position, each folder complete before it is named.
+"""The checkpoints of a run: each folder complete before it has its name, the newest ones whole.
 
 checkpoints/
-  step-00000120/    model.safetensors, optimizer.safetensors (absent where only the weights are kept), state.json
-                    with the step, notes and the hash of the weights
-  pointers.json     {"last": "step-00000120", "best": "step-00000100"}
+  step-00000120/    see weft.storage.checkpoint_files
+  frozen-HASH...    see weft.storage.frozen
+
+One rename makes a checkpoint: its name says the step, and it says itself which weights were best by then.
 """
 
 from __future__ import annotations
@@ -11,164 +12,284 @@ from __future__ import annotations
 import json
 import re
 import shutil
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from collections.abc import Callable, Collection, Iterator
+from dataclasses import replace
 from pathlib import Path
-from typing import Any, Literal, TypeAlias
+from typing import Final, Literal, TypeAlias
 
-from weft.errors import FolderError
-from weft.storage.atomic import write_bytes, write_json
-from weft.storage.hashing import hash_bytes, hash_file
+from weft.errors import FolderError, OptionError
+from weft.storage.atomic import sync_folder
+from weft.storage.checkpoint_files import (
+    MODEL,
+    OPTIMIZER,
+    DamagedCheckpoint,
+    Described,
+    Tensors,
+    TrainingState,
+    describe,
+    folder_name,
+    has_optimizer,
+    read_state,
+    read_weights,
+    write_files,
+)
+from weft.storage.frozen import frozen_shapes, read_frozen, write_frozen
+from weft.storage.hashing import hash_file
+from weft.storage.keep import Keep, kept
 
-Tensors: TypeAlias = "Mapping[str, Any]"
-Which = Literal["last", "best"]
+__all__ = ["CheckpointStore", "Tensors", "TrainingState", "Which", "parse_which"]
 
-_NAME = re.compile(r"step-\d{8,}")
+Which: TypeAlias = "Literal['last', 'best'] | int"
+"""``best`` on held-out data, ``last``, or the step of one that was kept."""
+
+Warn = Callable[[str], None]
+
+_NAME = re.compile(r"step-(\d{8,})")
+_UNFINISHED = re.compile(r"\.step-\d{8,}(\.old)?\.partial")
+_POINTERS: Final = "pointers.json"
+"""Named the last and the best of runs whose checkpoints have no schema."""
 
 
-@dataclass(frozen=True, slots=True)
-class TrainingState:
-    """All that a run needs to go on exactly where it was.
+def parse_which(value: str | int) -> Which:
+    """``best``, ``last`` or a step, as a user gives it.
 
-    Attributes:
-        step: Optimizer steps done.
-        model: Weights by name (torch tensors).
-        optimizer: Optimizer state by name (torch tensors); empty where only weights were kept.
-        notes: JSON-able figures (the best held-out loss so far, ...).
-        average: Averaged weights by name, whole; empty where none are kept.
+    Raises:
+        OptionError: It is none of these.
     """
-
-    step: int
-    model: Tensors
-    optimizer: Tensors
-    notes: Mapping[str, Any] = field(default_factory=dict)
-    average: Tensors = field(default_factory=dict)
+    if value in ("best", "last"):
+        return value  # type: ignore[return-value]
+    if isinstance(value, bool) or not str(value).isascii() or not str(value).isdigit():
+        raise OptionError(f"checkpoint must be 'best', 'last' or the number of a step, got {value!r}")
+    return int(value)
 
 
 class CheckpointStore:
-    """The ``checkpoints`` folder of a run."""
+    """The ``checkpoints`` folder of a run. Of several processes one alone may save."""
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
 
-    def save(self, state: TrainingState, *, best: bool) -> None:
-        """Write a checkpoint, make it the last (and the best), then drop what nothing points to."""
-        from safetensors.torch import save
+    def begin(self, state: TrainingState, frozen: Collection[str] = ()) -> None:
+        """Write the first checkpoint of a run that does not begin with random weights.
 
-        name = f"step-{state.step:08d}"
+        Args:
+            state: What it begins with.
+            frozen: Names of weights that will never change: they are kept once, and are in no checkpoint.
+        """
         self.folder.mkdir(exist_ok=True)
-        temporary = self.folder / f".{name}.partial"
+        write_frozen(self.folder, {name: state.model[name] for name in frozen})
+        self.save(state, best=False)
+
+    def save(self, state: TrainingState, *, best: bool, keep: Keep = Keep()) -> Path:  # noqa: B008
+        """Write a checkpoint, then drop what need not stay; those of later steps too, which training went back from.
+
+        Args:
+            state: What to save.
+            best: Whether these weights did best on held-out data so far.
+            keep: Which ones stay.
+
+        Returns:
+            Its folder.
+
+        Raises:
+            OSError: The disk is full, or cannot be written. The checkpoints that there were are as before.
+        """
+        self.folder.mkdir(exist_ok=True)
+        target = self._path(state.step)
+        temporary = target.with_name(f".{target.name}.partial")
         shutil.rmtree(temporary, ignore_errors=True)
-        temporary.mkdir()
-        weights = save(dict(state.model))
-        write_bytes(temporary / "model.safetensors", weights)
-        write_bytes(temporary / "optimizer.safetensors", save(dict(state.optimizer)))
-        described = {"step": state.step, "notes": state.notes, "weights_sha256": hash_bytes(weights)}
-        write_json(temporary / "state.json", described)
-        target = self.folder / name
-        if target.exists():
-            shutil.rmtree(target)
-        temporary.replace(target)
-        pointers = {"last": name, "best": name if best else self.pointers().get("best", name)}
-        write_json(self.folder / "pointers.json", pointers)
-        self._prune(pointers)
+        try:
+            temporary.mkdir()
+            write_files(temporary, self._without_frozen(state), state.step if best else self._best_before(state.step))
+            self._set_aside(target)
+            temporary.rename(target)
+        except BaseException:
+            shutil.rmtree(temporary, ignore_errors=True)
+            raise
+        sync_folder(self.folder)
+        (self.folder / _POINTERS).unlink(missing_ok=True)
+        for step in self.steps():
+            if step > state.step:
+                self._set_aside(self._path(step))
+        self.tidy(keep)
+        return target
+
+    def tidy(self, keep: Keep) -> None:
+        """Remove what a process that was killed left behind, and what need not stay."""
+        if not self.steps():
+            return
+        stays = kept(self.steps(), self._best(), keep)
+        for step in self.steps():
+            if step in stays.weights:
+                (self._path(step) / OPTIMIZER).unlink(missing_ok=True)
+            elif step not in stays.whole:
+                self._set_aside(self._path(step))
+        for path in self.folder.iterdir():
+            if _UNFINISHED.fullmatch(path.name):
+                shutil.rmtree(path, ignore_errors=True)
+
+    def newest(self, warn: Warn) -> TrainingState | None:
+        """The newest checkpoint that training can go on from, ``None`` before the first.
+
+        Args:
+            warn: Told of one that is damaged, and of what is used instead.
+
+        Raises:
+            FolderError: There are some, and none is whole.
+        """
+        first: DamagedCheckpoint | None = None
+        for step in reversed(self.steps()):
+            path = self._path(step)
+            try:
+                if not has_optimizer(path):
+                    raise DamagedCheckpoint(path, f"{OPTIMIZER} is missing")
+                state = self._read(path)
+            except DamagedCheckpoint as error:
+                first = first or error
+                continue
+            if first is not None:
+                warn(f"checkpoint {first.folder} is damaged ({first.reason}): going on from {path.name}, before it")
+            return state
+        if first is None:
+            return None
+        raise FolderError(
+            f"{self.folder.parent} cannot go on: none of its checkpoints is whole (of the last, {first.reason}); "
+            f"copy the whole folder, or train into a new one"
+        ) from first
+
+    def weights(self, which: Which, warn: Warn) -> Tensors:
+        """The weights alone, averaged ones where there are some, which is what generation needs.
+
+        Args:
+            which: A damaged ``last`` or ``best`` is replaced by the newest that is whole; a step that was named is not.
+            warn: Told of that.
+
+        Raises:
+            FolderError: There are none, or they are damaged.
+            OptionError: No checkpoint of that step was kept.
+        """
+        path = self.path(which)
+        try:
+            return self._read_weights(path)
+        except DamagedCheckpoint as error:
+            if isinstance(which, int):
+                raise
+            for other, weights in self._readable_weights():
+                warn(f"checkpoint {path} is damaged ({error.reason}): {other.name} is used instead")
+                return weights
+            raise
 
     def load(self, which: Which) -> TrainingState:
-        """Read a checkpoint back.
+        """Read one checkpoint back; ``optimizer`` is empty where only its weights were kept.
 
         Raises:
             FolderError: There is none, or it is damaged.
+            OptionError: No checkpoint of that step was kept.
         """
-        from safetensors.torch import load_file
-
-        folder = self.path(which)
-        model = self.weights(which)
-        state = _state(folder)
-        try:
-            optimizer = folder / "optimizer.safetensors"
-            return TrainingState(
-                int(state["step"]), model, load_file(optimizer) if optimizer.exists() else {}, state["notes"]
-            )
-        except Exception as error:
-            raise _damaged(folder, error) from error
-
-    def weights(self, which: Which) -> Tensors:
-        """The weights alone, which is what generation needs.
-
-        Raises:
-            FolderError: There are none, they are damaged, or they are not those that were saved.
-        """
-        from safetensors.torch import load_file
-
-        folder = self.path(which)
-        # A checkpoint need not say it: the first that were written do not.
-        expected = _state(folder).get("weights_sha256")
-        path = folder / "model.safetensors"
-        try:
-            if expected is not None and hash_file(path) != expected:
-                raise ValueError(f"{path.name} is not what was saved")
-            return load_file(path)
-        except Exception as error:
-            raise _damaged(folder, error) from error
+        return self._read(self.path(which))
 
     def pointers(self) -> dict[str, str]:
-        """``last`` and ``best`` to folder names; empty before the first checkpoint.
+        return {which: self.path(which).name for which in ("last", "best")} if self.steps() else {}
 
-        Raises:
-            FolderError: The file is damaged.
-        """
-        try:
-            text = (self.folder / "pointers.json").read_text(encoding="utf-8")
-        except FileNotFoundError:
-            return {}
-        try:
-            found = json.loads(text)
-            pointers = {which: str(found[which]) for which in ("last", "best")}
-        except (ValueError, KeyError, TypeError) as error:
-            raise FolderError(f"{self.folder / 'pointers.json'} is damaged: {error!r}") from error
-        for name in pointers.values():
-            # Pruning deletes what is not named, and part of what is: a name must not lead out of the folder.
-            if not _NAME.fullmatch(name):
-                raise FolderError(f"{self.folder / 'pointers.json'} is damaged: {name!r} is no checkpoint")
-        return pointers
+    def steps(self) -> list[int]:
+        """Of the checkpoints there are, rising."""
+        if not self.folder.is_dir():
+            return []
+        names = (_NAME.fullmatch(path.name) for path in self.folder.iterdir())
+        return sorted(int(name[1]) for name in names if name is not None)
 
-    def path(self, which: Which) -> Path:
-        """Folder of a checkpoint.
+    def step(self, which: Which) -> int:
+        """Step of a checkpoint; ``best`` is the last where none was judged.
 
         Raises:
             FolderError: The run has none yet.
+            OptionError: No checkpoint of that step was kept.
         """
-        name = self.pointers().get(which)
-        if name is None:
+        steps = self.steps()
+        if not steps:
             raise FolderError(f"{self.folder.parent} has no checkpoint yet; train it, or go on with --resume")
-        return self.folder / name
+        if which == "last":
+            return steps[-1]
+        if which == "best":
+            best = self._best()
+            return steps[-1] if best is None else best
+        if which not in steps:
+            raise OptionError(
+                f"{self.folder.parent} kept no checkpoint of step {which}; it has {', '.join(map(str, steps))}"
+            )
+        return which
 
-    def step(self, which: Which) -> int:
-        return int(self.path(which).name.removeprefix("step-"))
+    def path(self, which: Which) -> Path:
+        """Folder of a checkpoint; raises as :meth:`step`."""
+        return self._path(self.step(which))
+
+    def described(self, which: Which) -> Described:
+        """What a checkpoint says of itself; raises as :meth:`load`."""
+        return describe(self.path(which))
 
     def weights_sha256(self, which: Which) -> str:
-        path = self.path(which) / "model.safetensors"
+        """Digest of the weights that were trained; raises as :meth:`step`."""
+        path = self.path(which) / MODEL
         if not path.exists():
             raise FolderError(f"checkpoint {path.parent} is incomplete: {path.name} is missing")
         return hash_file(path)
 
-    def _prune(self, pointers: Mapping[str, str]) -> None:
-        """Keep the last whole and of the best its weights."""
-        for folder in self.folder.iterdir():
-            if folder.is_dir() and folder.name not in pointers.values():
-                shutil.rmtree(folder)
-        if pointers["best"] != pointers["last"]:
-            (self.folder / pointers["best"] / "optimizer.safetensors").unlink(missing_ok=True)
+    def _without_frozen(self, state: TrainingState) -> TrainingState:
+        frozen = frozen_shapes(self.folder)
+        model, average = (
+            {name: tensor for name, tensor in tensors.items() if name not in frozen}
+            for tensors in (state.model, state.average)
+        )
+        return replace(state, model=model, average=average)
 
+    def _read(self, path: Path) -> TrainingState:
+        state = read_state(path)
+        return replace(state, model={**state.model, **read_frozen(self.folder)})
 
-def _state(folder: Path) -> dict[str, Any]:
-    """What ``state.json`` says."""
-    try:
-        state = json.loads((folder / "state.json").read_text(encoding="utf-8"))
-        return dict(state)
-    except (OSError, ValueError, TypeError) as error:
-        raise _damaged(folder, error) from error
+    def _read_weights(self, path: Path) -> Tensors:
+        return {**read_weights(path), **read_frozen(self.folder)}
 
+    def _path(self, step: int) -> Path:
+        return self.folder / folder_name(step)
 
-def _damaged(folder: Path, error: Exception) -> FolderError:
-    return FolderError(f"checkpoint {folder} is damaged ({error}); train again or restore the file")
+    def _best(self) -> int | None:
+        """Step of the best weights, by the newest checkpoint that can say it and where they still are."""
+        steps = self.steps()
+        return self._best_before(steps[-1] + 1) if steps else None
+
+    def _best_before(self, step: int) -> int | None:
+        for earlier in reversed([each for each in self.steps() if each < step]):
+            try:
+                described = describe(self._path(earlier))
+            except DamagedCheckpoint:
+                continue
+            best = self._best_pointed_at() if described.schema == 1 else described.best
+            return best if best is None or self._path(best).is_dir() else None
+        return None
+
+    def _best_pointed_at(self) -> int | None:
+        path = self.folder / _POINTERS
+        try:
+            name = _NAME.fullmatch(json.loads(path.read_text(encoding="utf-8"))["best"])
+        except (OSError, ValueError, KeyError, TypeError):
+            name = None
+        if name is None:
+            raise FolderError(f"{path} is damaged: it does not say which checkpoint is best; restore the file")
+        return int(name[1])
+
+    def _readable_weights(self) -> Iterator[tuple[Path, Tensors]]:
+        """From the newest to the oldest."""
+        for step in reversed(self.steps()):
+            try:
+                weights = self._read_weights(self._path(step))
+            except DamagedCheckpoint:
+                continue
+            yield self._path(step), weights
+
+    def _set_aside(self, path: Path) -> None:
+        """Take a checkpoint's name from it: killed while files are removed, no half of it has one."""
+        if not path.exists():
+            return
+        old = path.with_name(f".{path.name}.old.partial")
+        shutil.rmtree(old, ignore_errors=True)
+        path.rename(old)

@@ -10,8 +10,8 @@ from __future__ import annotations
 
 import json
 import shutil
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any, Self
 
@@ -42,6 +42,36 @@ class CorpusEntry:
 
 
 @dataclass(frozen=True, slots=True)
+class Direction:
+    """From what to what a run learned to go.
+
+    Attributes:
+        condition: Modality of what is given.
+        target: Modality of what is made of it.
+        lengths: ``(shortest, longest)`` of these targets, in tokens.
+    """
+
+    condition: str
+    target: str
+    lengths: tuple[int, int]
+
+
+@dataclass(frozen=True, slots=True)
+class StartEntry:
+    """What a run says of the one whose weights it began with.
+
+    Attributes:
+        name: Of its folder, at the time.
+        step: Of the weights.
+        weights_sha256: Of the weights, as ``weft inspect`` shows it.
+    """
+
+    name: str
+    step: int
+    weights_sha256: str
+
+
+@dataclass(frozen=True, slots=True)
 class RunManifest:
     """What ``run.json`` holds besides its kind and schema.
 
@@ -55,6 +85,11 @@ class RunManifest:
         conditional: Modalities whose targets had prompts.
         codecs: Codec hash by modality.
         weft: Version that wrote it.
+        directions: What it can make of what. ``None`` is what runs say that learned from prompts to payloads alone;
+            see :attr:`known_directions`.
+        preparation: Preparation options of each modality by full name, so that a file that is given as a prompt is read
+            and cleaned as those of the corpus were.
+        started_from: The run whose weights it began with; ``None`` where they were random.
     """
 
     settings: Mapping[str, Any]
@@ -66,6 +101,16 @@ class RunManifest:
     conditional: list[str]
     codecs: Mapping[str, str]
     weft: str
+    directions: list[Direction] | None = None
+    preparation: Mapping[str, dict[str, Any]] = field(default_factory=dict)
+    started_from: StartEntry | None = None
+
+    @property
+    def known_directions(self) -> list[Direction]:
+        """What the run can make of what."""
+        if self.directions is not None:
+            return self.directions
+        return [Direction("text", name, self.lengths[name]) for name in self.conditional]
 
 
 class RunFolder:
@@ -85,8 +130,17 @@ class RunFolder:
         *,
         force: bool,
         sources: Sequence[Path] = (),
+        begin: Callable[[CheckpointStore], object] | None = None,
     ) -> Self:
         """Make a run folder with its codecs copied in; complete before it has its name.
+
+        Args:
+            path: Where.
+            manifest: What ``run.json`` says.
+            codecs: Folder of the codec of each modality.
+            force: Replace a Weft folder that is in the way.
+            sources: What it is made from, and may not overlap.
+            begin: Saves the weights of a run that does not begin with random ones.
 
         Raises:
             FolderError: Something else is at ``path``, or it overlaps one of ``sources``.
@@ -94,6 +148,8 @@ class RunFolder:
         with new_folder(path, force=force, sources=sources) as temporary:
             for modality, source in codecs.items():
                 shutil.copytree(source, temporary / "codecs" / modality)
+            if begin is not None:
+                begin(CheckpointStore(temporary / "checkpoints"))
             write_json(temporary / "run.json", {"kind": "run", "schema": SCHEMA, **asdict(manifest)})
         return cls(path, manifest)
 

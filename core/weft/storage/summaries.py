@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import math
 from collections.abc import Mapping
 from dataclasses import asdict
@@ -11,6 +10,7 @@ from typing import Any
 from weft.errors import FolderError
 from weft.storage.checkpoints import Which
 from weft.storage.corpus import CorpusFolder
+from weft.storage.frozen import frozen_count
 from weft.storage.run import RunFolder
 
 EXAMPLES = 2
@@ -72,14 +72,15 @@ def run_summary(run: RunFolder) -> dict[str, Any]:
     ``validation_last`` of the last. A run without a checkpoint yet is at step 0 and has neither weights nor figures.
     """
     manifest = run.manifest
-    begun = bool(run.checkpoints.pointers())
+    begun = bool(run.checkpoints.steps())
     best, last = (_held_out(run, which) if begun else {} for which in ("best", "last"))
     checkpoints = {which: _checkpoint(run, which) for which in _BOTH} if begun else {}
     return {
         "kind": "run",
         "modalities": manifest.modalities,
         "conditional": manifest.conditional,
-        "parameters": _parameters(run) if begun else None,
+        "parameters": _trained(run) + frozen_count(run.checkpoints.folder) if begun else None,
+        "parameters_trained": _trained(run) if begun else None,
         "step": checkpoints["last"]["step"] if begun else 0,
         "weights_sha256": checkpoints["last"]["weights_sha256"] if begun else None,
         "validation": _by_modality(best),
@@ -91,6 +92,7 @@ def run_summary(run: RunFolder) -> dict[str, Any]:
         "settings": dict(manifest.settings),
         "model": dict(manifest.model),
         "corpora": [asdict(corpus) for corpus in manifest.corpora],
+        "started_from": asdict(manifest.started_from) if manifest.started_from is not None else None,
         "codecs": dict(manifest.codecs),
         "weft": manifest.weft,
     }
@@ -103,8 +105,8 @@ def _checkpoint(run: RunFolder, which: Which) -> dict[str, Any]:
     return {"step": run.checkpoints.step(which), "weights_sha256": run.checkpoints.weights_sha256(which)}
 
 
-def _parameters(run: RunFolder) -> int:
-    """Numbers in the weights file, read from its header alone."""
+def _trained(run: RunFolder) -> int:
+    """Numbers in the weights file, read from its header alone; frozen ones are kept apart."""
     from safetensors import SafetensorError, safe_open
 
     path = run.checkpoints.path("last") / "model.safetensors"
@@ -117,12 +119,11 @@ def _parameters(run: RunFolder) -> int:
 
 def _held_out(run: RunFolder, which: Which) -> dict[str, float]:
     """Held-out figures of some weights; empty where nothing was held out."""
-    path = run.checkpoints.path(which) / "state.json"
+    figures: Mapping[str, Any] = run.checkpoints.described(which).notes.get(str(which)) or {}
     try:
-        figures: Mapping[str, Any] = json.loads(path.read_text(encoding="utf-8"))["notes"].get(which) or {}
         return {name: float(value) for name, value in figures.items()}
-    except (OSError, ValueError, KeyError, AttributeError, TypeError) as error:
-        raise FolderError(f"{path} is damaged ({error}); train again or restore the file") from error
+    except (ValueError, AttributeError, TypeError) as error:
+        raise FolderError(f"{run.checkpoints.path(which)} is damaged ({error}); train again or restore it") from error
 
 
 def _by_modality(held_out: Mapping[str, float]) -> dict[str, dict[str, float]]:

@@ -19,6 +19,14 @@ Ids: TypeAlias = npt.NDArray[np.integer[Any]]
 CONDITION_DROP = 0.1
 """Share of conditions left out in training, so that classifier-free guidance (arXiv:2207.12598) works."""
 
+CAPTION = "text"
+"""Modality of prompts, and so of what reversed documents have as their target."""
+
+
+def reversed_task(modality: str) -> str:
+    """What is learned of documents whose condition is the payload and whose target is its caption."""
+    return f"{modality}-to-{CAPTION}"
+
 
 @dataclass(frozen=True, slots=True)
 class TokenSource:
@@ -56,6 +64,16 @@ class TokenSource:
         """Whether its documents are read as one long text, cut into windows."""
         return self.modality == "text" and all(prompt is None for prompt in self.prompts)
 
+    @property
+    def is_reversible(self) -> bool:
+        """Whether some of its documents can be learned from the payload to the caption too. A prompt and its response
+        cannot: both are text, so that nothing would tell which of the two is asked for."""
+        return self.modality != CAPTION and any(prompt is not None for prompt in self.prompts)
+
+    def captioned(self, parts: npt.NDArray[np.int64]) -> npt.NDArray[np.int64]:
+        """Those of some parts that have a prompt."""
+        return parts[[self.prompts[int(part)] is not None for part in parts]]
+
     def target_length(self, index: int) -> int:
         """Tokens of a payload."""
         return len(self.payloads[index])
@@ -65,13 +83,18 @@ class TokenSource:
         lengths = [self.target_length(index) for index in range(len(self.payloads))]
         return min(lengths), max(lengths)
 
-    def segments(self, index: int, *, conditional: bool) -> list[EncodedSegment]:
-        """The document of a part."""
-        target = EncodedSegment(self.modality, "target", self.payloads[index])
+    def segments(self, index: int, *, conditional: bool, backward: bool = False) -> list[EncodedSegment]:
+        """The document of a part: from its prompt, if it has one, to its payload; ``backward`` from its payload to its
+        prompt, which it must have."""
+        sides = [(self.modality, self.payloads[index])]
         prompt = self.prompts[index]
-        if prompt is None or not conditional:
+        if prompt is not None:
+            sides.insert(0, (CAPTION, prompt))
+        (*conditions, (modality, tokens)) = reversed(sides) if backward else sides
+        target = EncodedSegment(modality, "target", tokens)
+        if not conditional:
             return [target]
-        return [EncodedSegment("text", "condition", prompt), target]
+        return [*(EncodedSegment(name, "condition", ids) for name, ids in conditions), target]
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,7 +104,7 @@ class Row:
     Attributes:
         ids: int64, shape ``(length,)``.
         learned: bool, same shape: whether the loss counts the prediction of this id.
-        modality: Of the target.
+        modality: Of the target; of a reversed document the name of :func:`reversed_task`.
     """
 
     ids: npt.NDArray[np.int64]
@@ -98,6 +121,7 @@ class DocumentRows(Dataset[Row]):
         sequences: From segments to ids.
         context_length: Of the model.
         seed: Of the dropping of conditions; ``None`` drops none.
+        backward: From payloads to prompts, which the parts must have.
     """
 
     def __init__(
@@ -107,36 +131,53 @@ class DocumentRows(Dataset[Row]):
         sequences: SequenceBuilder,
         context_length: int,
         seed: int | None,
+        *,
+        backward: bool = False,
     ) -> None:
         self._source = source
         self._sequences = sequences
         self._context = context_length
         self._seed = seed
+        self._backward = backward
+        self._task = reversed_task(source.modality) if backward else source.modality
         self._rows = [
             (int(part), start)
             for part in parts
             for start in range(0, self._whole_length(int(part)) - 1, context_length)
             if start + context_length > self._condition_length(int(part))  # else nothing of it would be learned
         ]
+        self.target_tokens = sum(self._target_length(int(part)) + 1 for part in parts)
 
     def __len__(self) -> int:
         return len(self._rows)
 
     def draw(self, index: int, epoch: int) -> Row:
         part, start = self._rows[index]
-        keep = self._seed is None or np.random.default_rng([self._seed, epoch, index]).random() >= CONDITION_DROP
+        keep = self._seed is None or self._random(index, epoch) >= CONDITION_DROP
         # Without its condition a window holds what else it held, so that each token is learned once, dropped or not.
         first = start if keep else start - self._condition_length(part)
-        segments = self._source.segments(part, conditional=keep)
+        segments = self._source.segments(part, conditional=keep, backward=self._backward)
         window = self._sequences.closed(segments, max(0, first), first + self._context + 1)
-        return Row(window.ids, window.learned, self._source.modality)
+        return Row(window.ids, window.learned, self._task)
+
+    def _random(self, index: int, epoch: int) -> float:
+        assert self._seed is not None
+        keys = np.random.SeedSequence([self._seed, epoch, index], spawn_key=(1,) if self._backward else ())
+        return float(np.random.default_rng(keys).random())
 
     def _condition_length(self, part: int) -> int:
+        """Ids before the target's marker."""
         prompt = self._source.prompts[part]
-        return 0 if prompt is None else len(prompt) + 1
+        if prompt is None:
+            return 0
+        return (self._source.target_length(part) if self._backward else len(prompt)) + 1
+
+    def _target_length(self, part: int) -> int:
+        prompt = self._source.prompts[part]
+        return len(prompt) if self._backward and prompt is not None else self._source.target_length(part)
 
     def _whole_length(self, part: int) -> int:
-        return self._condition_length(part) + self._source.target_length(part) + 2
+        return self._condition_length(part) + self._target_length(part) + 2
 
 
 class StreamRows(Dataset[Row]):
@@ -167,6 +208,7 @@ class StreamRows(Dataset[Row]):
         lengths = (len(source.payloads[int(part)]) + 2 for part in parts)
         self._starts = list(accumulate(lengths, initial=0))
         self._length = self._starts[-1]
+        self.target_tokens = self._length - len(parts)
         # Of a line all ids but the first are predicted, of a circle all.
         self._predicted = self._length - (seed is None)
         self._window = max(1, min(context_length, self._predicted))
@@ -235,6 +277,54 @@ class Spread(Dataset[Row]):
         return self._rows.draw(int(self._indices[index]), epoch)
 
 
+@dataclass(frozen=True, slots=True)
+class Strand:
+    """The rows of one corpus, from prompts to payloads or backward.
+
+    Attributes:
+        modality: Of the corpus.
+        backward: From payloads to prompts.
+        rows: At least one.
+    """
+
+    modality: str
+    backward: bool
+    rows: DocumentRows | StreamRows
+
+    @property
+    def task(self) -> str:
+        """The name that figures are kept under."""
+        return reversed_task(self.modality) if self.backward else self.modality
+
+    @property
+    def target_tokens(self) -> int:
+        """Ids of targets, ends included, that an epoch learns."""
+        return self.rows.target_tokens
+
+
+def strands_of(
+    sources: Sequence[TokenSource],
+    sequences: SequenceBuilder,
+    context_length: int,
+    *,
+    held_out: bool,
+    seed: int | None,
+    backward: bool = False,
+) -> list[Strand]:
+    """The training or the validation rows of some corpora, those of each apart; ``backward`` adds, after all of them,
+    what can be learned from payloads to prompts."""
+    chosen = [np.flatnonzero(source.held_out) if held_out else source.training_parts() for source in sources]
+    strands: list[Strand] = []
+    for source, parts in zip(sources, chosen, strict=True):
+        kind = StreamRows if source.is_stream else DocumentRows
+        strands.append(Strand(source.modality, False, kind(source, parts, sequences, context_length, seed)))
+    for source, parts in zip(sources, chosen, strict=True):
+        if backward and source.is_reversible:
+            rows = DocumentRows(source, source.captioned(parts), sequences, context_length, seed, backward=True)
+            strands.append(Strand(source.modality, True, rows))
+    return [strand for strand in strands if len(strand.rows)]
+
+
 def rows_of(
     sources: Sequence[TokenSource],
     sequences: SequenceBuilder,
@@ -244,13 +334,8 @@ def rows_of(
     seed: int | None,
 ) -> Rows:
     """The training or the validation rows of some corpora."""
-    parts: list[Dataset[Row]] = []
-    for source in sources:
-        chosen = np.flatnonzero(source.held_out) if held_out else source.training_parts()
-        kind = StreamRows if source.is_stream else DocumentRows
-        if len(chosen):
-            parts.append(kind(source, chosen, sequences, context_length, seed))
-    return Rows(parts)
+    strands = strands_of(sources, sequences, context_length, held_out=held_out, seed=seed)
+    return Rows([strand.rows for strand in strands])
 
 
 def longest_document(source: TokenSource) -> int:

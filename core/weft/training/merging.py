@@ -1,0 +1,53 @@
+"""A run with adapters as a run without: theirs are added to the matrices, once and for all."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+
+from weft.errors import OptionError
+from weft.models.adapters import fold_adapters
+from weft.models.config import ModelConfig
+from weft.storage.checkpoints import CheckpointStore, TrainingState, Which
+from weft.storage.run import RunFolder
+
+
+def merge_run(
+    folder: RunFolder, out: Path, *, which: Which = "best", force: bool = False, warn: Callable[[str], None]
+) -> RunFolder:
+    """Make a run of plain weights out of one with adapters. It can be sampled and started from, but not gone on with.
+
+    Args:
+        folder: The run with adapters; stays as it is.
+        out: The run folder to make.
+        which: Of its checkpoints.
+        force: Replace a Weft folder that is in the way.
+        warn: Told of a damaged checkpoint, and of the one that is used instead.
+
+    Raises:
+        OptionError: The run has no adapters, or kept no such checkpoint.
+        FolderError: Something is in the way, or a checkpoint is damaged.
+    """
+    model = ModelConfig.from_json(folder.manifest.model)
+    if not model.adapter_rank:
+        raise OptionError(f"{folder.path} has no adapters to merge: its weights are plain already")
+    described = folder.checkpoints.described(which)
+    settings = {**folder.manifest.settings, "steps": described.step, "lora": None}
+    manifest = replace(folder.manifest, model=replace(model, adapter_rank=0).to_json(), settings=settings)
+    figures = described.notes.get(str(which))
+    state = TrainingState(
+        described.step,
+        {name: tensor.contiguous() for name, tensor in fold_adapters(folder.checkpoints.weights(which, warn)).items()},
+        {},
+        {"best": figures, "last": figures},
+    )
+
+    def begin(store: CheckpointStore) -> None:
+        store.save(state, best=True)
+        if folder.metrics_path.exists():
+            shutil.copy(folder.metrics_path, store.folder.parent / folder.metrics_path.name)
+
+    codecs = {name: folder.codec_folder(name) for name in manifest.codecs}
+    return RunFolder.create(out, manifest, codecs, force=force, sources=[folder.path], begin=begin)

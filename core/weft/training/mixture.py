@@ -1,0 +1,259 @@
+"""Several corpora in one run: how much is learned of each, and which row comes when.
+
+Shares are shares of target tokens, since a row of one modality may hold many times as many of them as a row of another.
+"""
+
+from __future__ import annotations
+
+import math
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from itertools import accumulate
+
+import numpy as np
+import numpy.typing as npt
+
+from weft.errors import OptionError
+from weft.interfaces.segments import SequenceBuilder
+from weft.training.data import Rows, Spread, Strand, TokenSource, strands_of
+from weft.training.order import Order, SampleOrder
+
+BLOCK = 4096
+"""Rows in which each strand has its share exactly, to the nearest row."""
+
+REVERSED = 0.5
+"""Share of captioned documents that a run of several modalities learns from payload to caption
+(``docs/decisions/mixture.md``)."""
+
+
+def parse_mix(mix: str | Mapping[str, float]) -> dict[str, float]:
+    """Shares by modality, of any scale, from ``text=1,image=2`` or from a mapping.
+
+    Raises:
+        OptionError: A share that is no number above 0, or a modality that is named twice.
+    """
+    pairs = [entry.split("=", 1) for entry in mix.split(",")] if isinstance(mix, str) else list(mix.items())
+    shares: dict[str, float] = {}
+    for pair in pairs:
+        name, share = _share(*pair) if len(pair) == 2 else _share(pair[0], "")
+        if name in shares:
+            raise OptionError(f"the mixture names {name} twice; give one share for each modality")
+        shares[name] = share
+    return shares
+
+
+def _share(name: str, share: str | float) -> tuple[str, float]:
+    name = name.strip()
+    try:
+        value = float(share)
+    except ValueError:
+        raise OptionError(
+            f"the mixture must look like text=1,image=2,audio=1, but {name or 'a modality'} has no number for a share"
+        ) from None
+    if not 0 < value < math.inf:
+        raise OptionError(
+            f"the share of {name} in the mixture must be above 0, and finite, got {share}; to learn nothing of a "
+            f"corpus leave it out"
+        )
+    return name, value
+
+
+def check_mix(mix: Mapping[str, float], modalities: Sequence[str]) -> None:
+    """Hold the shares of a mixture against what the corpora are.
+
+    Raises:
+        OptionError: It names a modality that no corpus has, or leaves out one that they have.
+    """
+    known = ", ".join(dict.fromkeys(modalities))
+    for name in mix:
+        if name not in modalities:
+            raise OptionError(f"the mixture names {name}, but no corpus of {name} is given (there are: {known})")
+    missing = [name for name in dict.fromkeys(modalities) if name not in mix]
+    if missing:
+        raise OptionError(f"the mixture says nothing of {', '.join(missing)}; give each of {known} a share")
+
+
+def check_reverse(reverse: float) -> None:
+    """Raises :class:`weft.OptionError` for a share of reversed documents that leaves none as they are."""
+    if not 0 <= reverse < 1:
+        raise OptionError(f"reverse must be at least 0 and below 1, got {reverse:g}")
+
+
+def row_rates(strands: Sequence[Strand], mix: Mapping[str, float] | None, reverse: float) -> npt.NDArray[np.float64]:
+    """How often each strand's rows come, relative to those of the others; the sum is 1.
+
+    Of the corpora of one modality each row comes equally often. So it is with all corpora where no mixture is given,
+    and then a corpus's share of the target tokens is its share of those that there are. What is learned backward comes
+    on top of the shares: of the rows of a captioned document, ``reverse`` are reversed.
+
+    Args:
+        strands: Forward ones, and their reversed ones if there are any.
+        mix: Share of target tokens by modality; ``None`` sees every row equally often.
+        reverse: Share of reversed documents.
+
+    Raises:
+        OptionError: Nothing of a modality that has a share is to be learned.
+    """
+    tokens: Counter[str] = Counter()
+    for strand in strands:
+        tokens[strand.modality] += 0 if strand.backward else strand.target_tokens
+    shares = dict(mix) if mix is not None else dict(tokens)
+    empty = [name for name in shares if not tokens[name]]
+    if empty:
+        raise OptionError(f"the mixture gives {empty[0]} a share, but nothing of it is in the training part")
+    # A row of a modality comes so often that its modality's tokens make up the share.
+    often = {name: shares[name] / tokens[name] for name in tokens if tokens[name]}
+    weights = [
+        len(strand.rows) * often[strand.modality] * (reverse / (1 - reverse) if strand.backward else 1.0)
+        for strand in strands
+    ]
+    return np.asarray(weights, np.float64) / math.fsum(weights)
+
+
+class MixtureOrder(Order):
+    """Rows of several strands interleaved, each with a permutation and an epoch of its own.
+
+    Every block of :data:`BLOCK` positions holds the same number of rows of each strand, spread over the block evenly
+    but for some chance, so that batches hold about their shares too. Positions are looked up in constant time, but for
+    the first of a block and of a strand's epoch.
+
+    Args:
+        counts: Rows of each strand.
+        rates: How often its rows come; the sum is 1.
+        seed: Of the run.
+    """
+
+    def __init__(self, counts: Sequence[int], rates: npt.ArrayLike, seed: int) -> None:
+        self._seed = seed
+        self.per_block = apportion(np.asarray(rates, np.float64), BLOCK)
+        self._starts = list(accumulate(counts, initial=0))
+        self._orders = [SampleOrder(count, seed, strand) for strand, count in enumerate(counts)]
+        self._block = -1
+        self._owners = self._ranks = np.empty(0, np.int64)
+
+    def at(self, position: int) -> tuple[int, int]:
+        """``(row, epoch of its strand)`` at a global sample index; rows count through all strands, in order."""
+        block, place = divmod(position, BLOCK)
+        if block != self._block:
+            self._owners, self._ranks = self._interleaved(block)
+            self._block = block
+        strand = int(self._owners[place])
+        index, epoch = self._orders[strand].at(block * int(self.per_block[strand]) + int(self._ranks[place]))
+        return self._starts[strand] + index, epoch
+
+    def _interleaved(self, block: int) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]:
+        """For each position of a block its strand, and how many of that strand precede it in the block."""
+        owners = np.repeat(np.arange(len(self.per_block)), self.per_block)
+        ranks = np.concatenate([np.arange(count) for count in self.per_block])
+        random = np.random.default_rng(np.random.SeedSequence([self._seed, block], spawn_key=(len(self.per_block),)))
+        # The j-th of n rows falls somewhere in the j-th of n equal parts of the block.
+        places = (ranks + random.random(BLOCK)) / self.per_block[owners]
+        order = np.argsort(places, kind="stable")
+        return owners[order], ranks[order]
+
+
+def apportion(rates: npt.NDArray[np.float64], total: int) -> npt.NDArray[np.int64]:
+    """Whole numbers above 0 that add up to ``total``, in proportion to rates by largest remainders.
+
+    Args:
+        rates: Above 0.
+        total: At least as many as there are rates.
+    """
+    wanted = rates / rates.sum() * total
+    counts: npt.NDArray[np.int64] = np.maximum(np.floor(wanted).astype(np.int64), 1)
+    while (missing := total - int(counts.sum())) != 0:
+        remainders = wanted - counts
+        if missing > 0:
+            counts[np.argsort(-remainders, kind="stable")[:missing]] += 1
+        else:
+            counts[int(np.argmin(np.where(counts > 1, remainders, np.inf)))] -= 1
+    return counts
+
+
+@dataclass(frozen=True, slots=True)
+class Drawing:
+    """What a run learns from, and in which order.
+
+    Attributes:
+        rows: Of all strands, one after the other.
+        order: Of the rows.
+        strands: The parts of the rows.
+        rates: How often the rows of each strand come; the sum is 1.
+    """
+
+    rows: Rows
+    order: Order
+    strands: Sequence[Strand]
+    rates: npt.NDArray[np.float64]
+
+    @property
+    def tokens_per_row(self) -> float:
+        """Target tokens of a row, on average."""
+        each = [strand.target_tokens / len(strand.rows) for strand in self.strands]
+        return float(np.dot(self.rates, each))
+
+    def epochs(self, drawn: int) -> dict[str, float]:
+        """How often each row has been seen, by task, when so many rows were drawn; of several corpora of one modality
+        the most."""
+        found: dict[str, float] = {}
+        for strand, rate in zip(self.strands, self.rates, strict=True):
+            seen = drawn * float(rate) / len(strand.rows)
+            found[strand.task] = max(seen, found.get(strand.task, 0.0))
+        return found
+
+
+def drawing_of(
+    sources: Sequence[TokenSource],
+    sequences: SequenceBuilder,
+    context_length: int,
+    *,
+    seed: int,
+    mix: Mapping[str, float] | None = None,
+    reverse: float = 0.0,
+) -> Drawing:
+    """The training rows of some corpora and their order.
+
+    Without a mixture and without reversed documents it is one permutation of all rows an epoch.
+
+    Args:
+        sources: The corpora.
+        sequences: From segments to ids.
+        context_length: Of the model.
+        seed: Of the order, and of what is random in rows.
+        mix: Share of target tokens by modality.
+        reverse: Share of captioned documents that are learned from payload to caption.
+
+    Raises:
+        OptionError: The mixture does not fit the corpora.
+    """
+    check_reverse(reverse)
+    if mix is not None:
+        check_mix(mix, [source.modality for source in sources])
+    strands = strands_of(sources, sequences, context_length, held_out=False, seed=seed, backward=reverse > 0)
+    rows = Rows([strand.rows for strand in strands])
+    rates = row_rates(strands, mix, reverse) if strands else np.empty(0)
+    counts = [len(strand.rows) for strand in strands]
+    plain = mix is None and not any(strand.backward for strand in strands)
+    order = SampleOrder(len(rows), seed) if plain else MixtureOrder(counts, rates, seed)
+    return Drawing(rows, order, strands, rates)
+
+
+def held_out_of(
+    sources: Sequence[TokenSource],
+    sequences: SequenceBuilder,
+    context_length: int,
+    *,
+    rows: int,
+    mix: Mapping[str, float] | None = None,
+    reverse: float = 0.0,
+) -> Rows:
+    """What is evaluated on: about so many evenly spaced validation rows, of each strand as many as training has in
+    proportion, so that the held-out loss is of the same mixture as the loss of training."""
+    strands = strands_of(sources, sequences, context_length, held_out=True, seed=None, backward=reverse > 0)
+    if not strands or (mix is None and not any(strand.backward for strand in strands)):
+        return Rows([Spread(Rows([strand.rows for strand in strands]), rows)])
+    present = {strand.modality for strand in strands}
+    shares = None if mix is None else {name: share for name, share in mix.items() if name in present}
+    counts = apportion(row_rates(strands, shares, reverse), max(rows, len(strands)))
+    return Rows([Spread(strand.rows, int(count)) for strand, count in zip(strands, counts, strict=True)])
