@@ -26,12 +26,13 @@ from weft.preparation.joint import joint_text_codec, reencode
 from weft.preparation.pipeline import ITEM_SECONDS, EngineName, PrepareRequest, prepare_corpus
 from weft.preparation.prompts import clean_prompt, find_prompts, read_prompts
 from weft.preparation.report.why import Explanation, explain
-from weft.storage.checkpoints import Which
+from weft.storage.checkpoints import Which, parse_which
 from weft.storage.corpus import CorpusFolder
 from weft.storage.run import RunFolder
 from weft.storage.summaries import corpus_summary, run_summary
 from weft.training.fit import make_fit
 from weft.training.material import gather
+from weft.training.merging import merge_run
 from weft.training.options import TrainOptions, check_options
 from weft.training.run import check_resumable, resume_run, train_run
 from weft.training.world import World, open_world
@@ -396,6 +397,34 @@ def load(path: PathLike) -> Corpus | Run:
     if not folder.exists():
         raise FolderError(f"{folder} does not exist; give a folder made by `weft prepare` or `weft train`")
     raise FolderError(f"{folder} is neither a corpus nor a run: it has no corpus.json and no run.json")
+
+
+def merge(
+    run: Run | PathLike,
+    *,
+    out: PathLike,
+    checkpoint: str | int = "best",
+    force: bool = False,
+    reporter: Reporter | None = None,
+) -> Run:
+    """Fold the adapters of a run into plain weights: a run like any other, that gives what the one with adapters gives.
+
+    It can be sampled and started from; training goes on with the run that has the adapters.
+
+    Args:
+        run: A run that was trained with ``lora``.
+        out: The run folder to make.
+        checkpoint: ``best`` on held-out data, ``last``, or the step of one that was kept.
+        force: Replace a Weft folder that is in the way.
+        reporter: Told of a damaged checkpoint, and of the one that is used instead.
+
+    Raises:
+        OptionError: The run has no adapters.
+        FolderError: It is no run, it is damaged, or ``out`` is in the way.
+    """
+    folder = run.folder if isinstance(run, Run) else RunFolder.open(Path(run))
+    warn = (reporter or Silent()).warn
+    return Run(merge_run(folder, Path(out), which=parse_which(checkpoint), force=force, warn=warn))
 
 
 def plot(

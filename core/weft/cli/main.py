@@ -33,6 +33,7 @@ COMMANDS = {
     "demo": _Entry("weft.cli.demo:demo", "The whole way on data made on the spot; one page shows it all."),
     "prepare": _Entry("weft.cli.prepare:prepare", "Turn raw files into a corpus: clean, filter, deduplicate, encode."),
     "train": _Entry("weft.cli.train:train", "Train a model on one or several corpora."),
+    "merge": _Entry("weft.cli.merge:merge", "Fold the adapters of a run into plain weights."),
     "generate": _Entry("weft.cli.generate:generate", "Generate text, images, audio, ... with a trained run."),
     "fit-filter": _Entry("weft.cli.fit_filter:fit_filter", "Learn which texts to drop from labelled ones."),
     "inspect": _Entry("weft.cli.inspect:inspect", "Show what a corpus or a run is."),
