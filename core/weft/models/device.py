@@ -11,23 +11,18 @@ import torch
 from weft.errors import OptionError, WeftError
 
 
-def pick_device(name: str | None = None, local_rank: int = 0) -> torch.device:
+def pick_device(name: str | None = None) -> torch.device:
     """The device asked for, else the best one there is: CUDA, then MPS, then the CPU.
-
-    Args:
-        name: ``cpu``, ``cuda``, ``cuda:1`` or ``mps``.
-        local_rank: Which process of its machine asks: each has a GPU of its own.
 
     Raises:
         OptionError: The device asked for does not exist here.
     """
     if name is None:
-        mps = torch.backends.mps.is_available()
-        name = "cuda" if torch.cuda.is_available() else "mps" if mps else "cpu"
+        if torch.cuda.is_available():
+            return torch.device("cuda")
+        return torch.device("mps" if torch.backends.mps.is_available() else "cpu")
     try:
         device = torch.device(name)
-        if device == torch.device("cuda") and local_rank:
-            device = torch.device("cuda", local_rank)
         torch.empty(1, device=device)
     except (RuntimeError, AssertionError, ValueError) as error:
         raise OptionError(f"device {name!r} is not available here; leave it out or use 'cpu'") from error
@@ -63,7 +58,7 @@ def enough_memory(kind: type[WeftError], advice: str) -> Iterator[None]:
 
 
 def is_out_of_memory(error: Exception) -> bool:
-    """Whether that is what an error says, whichever allocator raised it."""
+    """Whether an error says that memory did not suffice, on any device."""
     if isinstance(error, torch.OutOfMemoryError | MemoryError):
         return True
     # The allocators of the CPU and of MPS raise a bare RuntimeError.
