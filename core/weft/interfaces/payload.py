@@ -38,6 +38,14 @@ class PayloadFormat(ABC, Generic[P]):
         """Write one payload to ``path`` as a file that other programs open. Default: :meth:`to_bytes`."""
         path.write_bytes(self.to_bytes(payload))
 
+    def media(self, payload: P) -> tuple[str, bytes] | None:
+        """The payload for viewers that know a few formats, TensorBoard for one: its media type, and bytes of it.
+
+        ``text/plain`` (UTF-8), ``image/png`` and ``audio/wav`` (PCM) are shown. ``None``, the default, where it is none
+        of these.
+        """
+        return None
+
     @abstractmethod
     def html(self, payload: P, path: Path, *, title: str) -> str:
         """A fragment of HTML that shows the payload on a page.

@@ -42,8 +42,10 @@ class AudioFormat(weft.PayloadFormat[Waveform]):
 
     def save(self, payload: Waveform, path: Path) -> None:
         """A WAV file, which every player opens."""
-        with path.open("wb") as file:
-            soundfile.write(file, payload.pcm(), payload.rate, format="WAV", subtype="PCM_16")
+        path.write_bytes(_wav(payload))
+
+    def media(self, payload: Waveform) -> tuple[str, bytes]:
+        return "audio/wav", _wav(payload)
 
     def html(self, payload: Waveform, path: Path, *, title: str) -> str:
         """A player, and the spectrogram above it."""
@@ -64,3 +66,10 @@ class AudioFormat(weft.PayloadFormat[Waveform]):
             f'<audio controls preload="none" src="{name}{self.extension}" aria-label="{label}" '
             f'style="display: block; width: {image.width}px"></audio></div>'
         )
+
+
+def _wav(payload: Waveform) -> bytes:
+    """One channel of 16 bits."""
+    buffer = io.BytesIO()
+    soundfile.write(buffer, payload.pcm(), payload.rate, format="WAV", subtype="PCM_16")
+    return buffer.getvalue()

@@ -40,6 +40,9 @@ class ImageFormat(weft.PayloadFormat[Image.Image]):
         head = f"{payload.mode} {payload.width} {payload.height}\n".encode("ascii")
         return hashlib.sha256(head + payload.tobytes()).hexdigest()
 
+    def media(self, payload: Image.Image) -> tuple[str, bytes]:
+        return "image/png", self.to_bytes(payload)
+
     def html(self, payload: Image.Image, path: Path, *, title: str) -> str:
         file = path.with_name(f"{path.name}{self.extension}")
         file.parent.mkdir(parents=True, exist_ok=True)

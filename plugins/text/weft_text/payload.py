@@ -19,6 +19,9 @@ class TextFormat(weft.PayloadFormat[str]):
     def from_bytes(self, data: bytes) -> str:
         return data.decode("utf-8")
 
+    def media(self, payload: str) -> tuple[str, bytes]:
+        return "text/plain", self.to_bytes(payload)
+
     def html(self, payload: str, path: Path, *, title: str) -> str:
         # A parser drops a line break right after <pre>, and takes carriage returns for line breaks.
         shown = html.escape(payload).replace("\r", "&#13;")
