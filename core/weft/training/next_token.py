@@ -27,16 +27,12 @@ class TrainingContext:
         vocabulary: The run's id space.
         modalities: Targets of the run, by name; a row's modality is given as its place in this list.
         bytes_per_token: UTF-8 bytes of the text codec's ids, where there is one.
-        compile: Whether the model is to be compiled.
-        checkpoint_activations: Whether it computes activations twice instead of keeping them.
     """
 
     model: ModelConfig
     vocabulary: Vocabulary
     modalities: Sequence[str]
     bytes_per_token: Sequence[int] | None = None
-    compile: bool = False
-    checkpoint_activations: bool = False
 
 
 class NextTokenTrainer(Trainer[Row]):
