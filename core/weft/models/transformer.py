@@ -4,7 +4,11 @@ Pre-RMSNorm, rotary positions, SwiGLU, grouped-query attention, QK-norm, no bias
 value projections are one matrix here, gate and up another: fewer and larger operations. :func:`qwen3_state` names the
 weights as transformers, vLLM and llama.cpp know them.
 
-Shapes are told by suffix letters: B rows, T positions, W width, H query heads, K key/value heads, D head size, V ids.
+Whole documents are computed in one of two ways with equal results: end to end without padding through
+:mod:`weft.models.kernels`, where those apply, else as padded rows by torch's own operations, which may be compiled.
+
+Shapes are told by suffix letters: B rows, T positions, N tokens of all rows end to end, W width, H query heads, K
+key/value heads, D head size, V ids.
 """
 
 from __future__ import annotations
@@ -14,7 +18,9 @@ from collections.abc import Sequence
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
+from torch.utils.checkpoint import checkpoint
 
+from weft.models import kernels
 from weft.models.adapters import add_adapters
 from weft.models.config import ModelConfig
 
@@ -32,6 +38,16 @@ class FusedLinear(nn.Linear):
 
     def split(self, x: Tensor) -> tuple[Tensor, ...]:
         return torch.split(self(x), self.row_splits, dim=-1)
+
+
+class RMSNorm(nn.RMSNorm):
+    """Over the last dimension."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        if kernels.apply_to(x):
+            assert self.eps is not None
+            return kernels.rms_norm(x, self.weight, self.eps)
+        return super().forward(x)
 
 
 class Rotary(nn.Module):
@@ -90,15 +106,29 @@ class Attention(nn.Module):
         super().__init__()
         self.layer = layer
         self.head_size = config.head_size
+        self.kv_heads = config.kv_heads
+        self.epsilon = config.norm_epsilon
         self.grouped = config.kv_heads != config.heads
         sizes = [config.heads * config.head_size, *[config.kv_heads * config.head_size] * 2]
         self.qkv = FusedLinear(config.width, sizes)
         self.output = nn.Linear(sizes[0], config.width, bias=False)
-        self.query_norm = nn.RMSNorm(config.head_size, eps=config.norm_epsilon)
-        self.key_norm = nn.RMSNorm(config.head_size, eps=config.norm_epsilon)
+        self.query_norm = RMSNorm(config.head_size, eps=config.norm_epsilon)
+        self.key_norm = RMSNorm(config.head_size, eps=config.norm_epsilon)
 
     def forward(
-        self, x_BTW: Tensor, turns: tuple[Tensor, Tensor], cache: Cache | None = None, mask: Tensor | None = None
+        self,
+        x: Tensor,
+        turns: tuple[Tensor, Tensor],
+        cache: Cache | None = None,
+        mask: Tensor | None = None,
+        lengths: Sequence[int] | None = None,
+    ) -> Tensor:
+        mixed = self._rows(x, turns, cache, mask) if lengths is None else self._packed(x, turns, lengths)
+        out: Tensor = self.output(mixed)
+        return out
+
+    def _rows(
+        self, x_BTW: Tensor, turns: tuple[Tensor, Tensor], cache: Cache | None, mask: Tensor | None
     ) -> Tensor:
         rows, length, _ = x_BTW.shape
         query, key, value = (part.view(rows, length, -1, self.head_size) for part in self.qkv.split(x_BTW))
@@ -110,8 +140,11 @@ class Attention(nn.Module):
         mixed = F.scaled_dot_product_attention(
             query_BHTD, key_BKTD, value_BKTD, attn_mask=mask, is_causal=mask is None, enable_gqa=self.grouped
         )
-        out: Tensor = self.output(mixed.transpose(1, 2).reshape(rows, length, -1))
-        return out
+        return mixed.transpose(1, 2).reshape(rows, length, -1)
+
+    def _packed(self, x_NW: Tensor, turns: tuple[Tensor, Tensor], lengths: Sequence[int]) -> Tensor:
+        gains = self.query_norm.weight, self.key_norm.weight
+        return kernels.attention(self.qkv(x_NW), *gains, turns, lengths, self.kv_heads, self.epsilon)
 
 
 class FeedForward(nn.Module):
@@ -123,8 +156,13 @@ class FeedForward(nn.Module):
         self.down = nn.Linear(config.hidden, config.width, bias=False)
 
     def forward(self, x: Tensor) -> Tensor:
-        gate, up = self.gate_up.split(x)
-        out: Tensor = self.down(F.silu(gate) * up)
+        gate_up = self.gate_up(x)
+        if kernels.apply_to(gate_up):
+            product = kernels.swiglu(gate_up)
+        else:
+            gate, up = gate_up.chunk(2, dim=-1)
+            product = F.silu(gate) * up
+        out: Tensor = self.down(product)
         return out
 
 
@@ -133,22 +171,34 @@ class Block(nn.Module):
 
     def __init__(self, config: ModelConfig, layer: int) -> None:
         super().__init__()
-        self.attention_norm = nn.RMSNorm(config.width, eps=config.norm_epsilon)
+        self.attention_norm = RMSNorm(config.width, eps=config.norm_epsilon)
         self.attention = Attention(config, layer)
-        self.feed_forward_norm = nn.RMSNorm(config.width, eps=config.norm_epsilon)
+        self.feed_forward_norm = RMSNorm(config.width, eps=config.norm_epsilon)
         self.feed_forward = FeedForward(config)
         self.dropout = nn.Dropout(config.dropout)
 
     def forward(
-        self, x: Tensor, turns: tuple[Tensor, Tensor], cache: Cache | None = None, mask: Tensor | None = None
+        self,
+        x: Tensor,
+        turns: tuple[Tensor, Tensor],
+        cache: Cache | None = None,
+        mask: Tensor | None = None,
+        lengths: Sequence[int] | None = None,
     ) -> Tensor:
-        x = x + self.dropout(self.attention(self.attention_norm(x), turns, cache, mask))
+        """Rows ``(B, T, W)``; or, with their lengths, documents end to end, ``(N, W)``."""
+        x = x + self.dropout(self.attention(self.attention_norm(x), turns, cache, mask, lengths))
         out: Tensor = x + self.dropout(self.feed_forward(self.feed_forward_norm(x)))
         return out
 
 
 class Transformer(nn.Module):
-    """The one model of every modality."""
+    """The one model of every modality.
+
+    Attributes:
+        checkpoint_activations: Keep only what enters each block, and compute the rest again for the gradient
+            (arXiv:1604.06174): less memory, a third more work.
+        compiled: Whether the blocks are.
+    """
 
     def __init__(self, config: ModelConfig) -> None:
         super().__init__()
@@ -156,8 +206,10 @@ class Transformer(nn.Module):
         self.embedding = nn.Embedding(config.vocab_size, config.width)
         self.dropout = nn.Dropout(config.dropout)
         self.blocks = nn.ModuleList(Block(config, layer) for layer in range(config.layers))
-        self.norm = nn.RMSNorm(config.width, eps=config.norm_epsilon)
+        self.norm = RMSNorm(config.width, eps=config.norm_epsilon)
         self.rotary = Rotary(config.head_size, config.context_length, config.rope_base)
+        self.checkpoint_activations = False
+        self.compiled = False
         self._initialize()
         if config.adapter_rank:
             add_adapters(self, config.adapter_rank)
@@ -172,10 +224,31 @@ class Transformer(nn.Module):
                 else:
                     nn.init.normal_(module.weight, std=self.config.width**-0.5)
 
+    def compile_blocks(self) -> None:
+        """Compile the blocks, which are all alike, once; the first steps then take a minute or so longer."""
+        self.compiled = True
+        for block in self.blocks:
+            block.compile()
+
     def hidden(self, ids_BT: Tensor) -> Tensor:
         """Final hidden states ``(B, T, W)`` of whole sequences of at most ``context_length`` ids."""
-        positions = torch.arange(ids_BT.shape[1], device=ids_BT.device)
-        return self._run(ids_BT, positions, None, None)
+        rows, length = ids_BT.shape
+        if self._takes_packed():
+            return self._run_packed(ids_BT.flatten(), [length] * rows).view(rows, length, -1)
+        positions = torch.arange(length, device=ids_BT.device)
+        return self._run(ids_BT, positions)
+
+    def hidden_of(self, ids_BT: Tensor, lengths_B: Tensor) -> Tensor:
+        """Final hidden states ``(N, W)`` of documents, end to end without their padding.
+
+        Args:
+            ids_BT: Documents, padded at the end.
+            lengths_B: int64, ids of each; they add up to N.
+        """
+        kept_BT = torch.arange(ids_BT.shape[1], device=ids_BT.device) < lengths_B[:, None]
+        if self._takes_packed():
+            return self._run_packed(ids_BT[kept_BT], [length for length in lengths_B.tolist() if length])
+        return self.hidden(ids_BT)[kept_BT]
 
     def logits(self, hidden: Tensor) -> Tensor:
         """Scores of every id, ``(..., V)``, from hidden states ``(..., W)``."""
@@ -198,11 +271,29 @@ class Transformer(nn.Module):
         cache.length += ids_BT.shape[1]
         return self.logits(x_BTW[:, -1])
 
-    def _run(self, ids: Tensor, positions: Tensor, cache: Cache | None, mask: Tensor | None) -> Tensor:
+    def _takes_packed(self) -> bool:
+        return not self.compiled and kernels.apply_to(self.embedding.weight)
+
+    def _run_packed(self, ids_N: Tensor, lengths: Sequence[int]) -> Tensor:
+        positions = torch.cat([torch.arange(length) for length in lengths])
+        return self._run(ids_N, positions, lengths=lengths)
+
+    def _run(
+        self,
+        ids: Tensor,
+        positions: Tensor,
+        cache: Cache | None = None,
+        mask: Tensor | None = None,
+        lengths: Sequence[int] | None = None,
+    ) -> Tensor:
         x = self.dropout(self.embedding(ids))
         turns = self.rotary.at(positions, x.dtype)
+        again = self.checkpoint_activations and self.training and torch.is_grad_enabled()
         for block in self.blocks:
-            x = block(x, turns, cache, mask)
+            if again:
+                x = checkpoint(block, x, turns, cache, mask, lengths, use_reentrant=False)
+            else:
+                x = block(x, turns, cache, mask, lengths)
         out: Tensor = self.norm(x)
         return out
 

@@ -8,12 +8,12 @@ from dataclasses import dataclass
 
 import numpy as np
 import torch
-import torch.nn.functional as F
 from torch import Tensor, nn
 
 from weft.codecs.vocabulary import Vocabulary
 from weft.interfaces.trainer import Batch, LossSum, Trainer
 from weft.models.config import ModelConfig
+from weft.models.loss import linear_cross_entropy
 from weft.models.transformer import Transformer
 from weft.training.data import Row
 
@@ -27,12 +27,16 @@ class TrainingContext:
         vocabulary: The run's id space.
         modalities: Targets of the run, by name; a row's modality is given as its place in this list.
         bytes_per_token: UTF-8 bytes of the text codec's ids, where there is one.
+        compile: Whether the blocks of the model are compiled.
+        checkpoint_activations: Whether activations within blocks are computed again instead of kept.
     """
 
     model: ModelConfig
     vocabulary: Vocabulary
     modalities: Sequence[str]
     bytes_per_token: Sequence[int] | None = None
+    compile: bool = False
+    checkpoint_activations: bool = False
 
 
 class NextTokenTrainer(Trainer[Row]):
@@ -50,13 +54,17 @@ class NextTokenTrainer(Trainer[Row]):
         self._bytes = torch.from_numpy(sizes)
 
     def build_model(self) -> nn.Module:
-        return Transformer(self.context.model)
+        model = Transformer(self.context.model)
+        model.checkpoint_activations = self.context.checkpoint_activations
+        if self.context.compile:
+            model.compile_blocks()
+        return model
 
     def collate(self, items: Sequence[Row]) -> Batch:
         """Rows, padded at the end to the longest.
 
         Returns:
-            ``ids`` int64 and ``learned`` bool, ``(B, T+1)``; ``modality`` int64, ``(B,)``.
+            ``ids`` int64 and ``learned`` bool, ``(B, T+1)``; ``length`` (ids of a row) and ``modality`` int64, ``(B,)``.
         """
         length = max(len(row.ids) for row in items)
         ids = np.zeros((len(items), length), dtype=np.int64)
@@ -65,22 +73,25 @@ class NextTokenTrainer(Trainer[Row]):
             ids[place, : len(row.ids)] = row.ids
             learned[place, : len(row.ids)] = row.learned
         modality = np.array([self.context.modalities.index(row.modality) for row in items])
-        arrays = {"ids": ids, "learned": learned, "modality": modality}
+        lengths = np.array([len(row.ids) for row in items], dtype=np.int64)
+        arrays = {"ids": ids, "learned": learned, "length": lengths, "modality": modality}
         return {name: torch.from_numpy(array) for name, array in arrays.items()}
 
     def loss(self, model: nn.Module, batch: Batch) -> LossSum:
         assert isinstance(model, Transformer)
-        learned = batch["learned"][:, 1:]
-        targets = batch["ids"][:, 1:][learned]
-        hidden = model.hidden(batch["ids"][:, :-1])[learned]
-        losses = F.cross_entropy(model.logits(hidden).float(), targets, reduction="none")
-        metrics = {} if model.training else self._by_modality(losses, targets, learned, batch["modality"])
-        return LossSum(losses.sum(), targets.numel(), metrics)
+        lengths = batch["length"] - 1
+        kept = torch.arange(batch["ids"].shape[1] - 1, device=lengths.device) < lengths[:, None]
+        learned = batch["learned"][:, 1:][kept]
+        targets = batch["ids"][:, 1:][kept][learned]
+        hidden = model.hidden_of(batch["ids"][:, :-1], lengths)[learned]
+        total, losses = linear_cross_entropy(hidden, model.embedding.weight, targets)
+        owner = batch["modality"].repeat_interleave(lengths)[learned]
+        metrics = {} if model.training else self._by_modality(losses, targets, owner)
+        return LossSum(total, targets.numel(), metrics)
 
     def _by_modality(
-        self, losses: Tensor, targets: Tensor, learned: Tensor, modality: Tensor
+        self, losses: Tensor, targets: Tensor, owner: Tensor
     ) -> Mapping[str, tuple[Tensor, Tensor]]:
-        owner = modality[:, None].expand(learned.shape)[learned]
         metrics: dict[str, tuple[Tensor, Tensor]] = {}
         for place, name in enumerate(self.context.modalities):
             mine = owner == place
