@@ -1,0 +1,231 @@
+"""Parts of a block with their gradients written out, for the CPU in full precision.
+
+There a step is bound by memory traffic and by the number of operations as soon as matrix products are out of the way:
+automatic differentiation keeps and passes over several times what one function needs once. Elsewhere a compiler or a
+vendor's kernel does better, see :func:`apply_to`. None of these can be differentiated twice.
+
+Shapes are told by suffix letters: N tokens of all documents end to end, W width, H query heads, K key/value heads,
+D head size.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+import torch
+from torch import Tensor
+from torch.autograd.function import once_differentiable
+
+BLOCK = 128
+"""Queries that attention looks at together: keys beyond the last of them are left out."""
+LONGEST_KEPT = 512
+"""Attention weights of documents up to this length are kept for the gradient; of longer ones they are made again."""
+
+
+def apply_to(x: Tensor) -> bool:
+    """Whether these functions are the ones to use on ``x``."""
+    on_cpu = x.device.type == "cpu" and x.dtype in (torch.float32, torch.float64)
+    return on_cpu and not torch.is_autocast_enabled("cpu") and not torch.compiler.is_compiling()
+
+
+def rms_norm(x: Tensor, gain: Tensor, epsilon: float) -> Tensor:
+    """Each row of the last dimension divided by its root mean square, times the gain (arXiv:1910.07467)."""
+    out: Tensor = _RMSNorm.apply(x, gain, epsilon)  # type: ignore[no-untyped-call]
+    return out
+
+
+def swiglu(gate_up: Tensor) -> Tensor:
+    """``silu(gate) * up`` of the two halves of the last dimension (arXiv:2002.05202)."""
+    out: Tensor = _SwiGLU.apply(gate_up)  # type: ignore[no-untyped-call]
+    return out
+
+
+def attention(
+    qkv: Tensor,
+    query_gain: Tensor,
+    key_gain: Tensor,
+    turns: tuple[Tensor, Tensor],
+    lengths: Sequence[int],
+    kv_heads: int,
+    epsilon: float,
+) -> Tensor:
+    """Causal attention within each document, with normalized and turned queries and keys.
+
+    Args:
+        qkv: Queries, keys and values, ``(N, (H + 2 K) D)``.
+        query_gain: Of the RMSNorm of queries, ``(D,)``.
+        key_gain: Of keys.
+        turns: Cosines and sines of each token's position, ``(N, 1, D)``.
+        lengths: Of the documents; they add up to N.
+        kv_heads: K, a divisor of H.
+        epsilon: Of the RMSNorms.
+
+    Returns:
+        ``(N, H D)``.
+    """
+    out: Tensor = _Attention.apply(qkv, query_gain, key_gain, *turns, lengths, kv_heads, epsilon)  # type: ignore[no-untyped-call]
+    return out
+
+
+def _inverse_rms(x: Tensor, epsilon: float) -> Tensor:
+    """Of the last dimension, which stays as one of size 1."""
+    norm = torch.linalg.vector_norm(x, dim=-1, keepdim=True)
+    return norm.square_().mul_(1 / x.shape[-1]).add_(epsilon).rsqrt_()
+
+
+def _norm_backward(grad: Tensor, x: Tensor, inverse: Tensor, gain: Tensor, out: Tensor) -> Tensor:
+    """Writes the gradient of the input of an RMSNorm to ``out``, and returns that of the gain."""
+    direction = x * inverse
+    share = grad * direction
+    mean = (share @ gain).unsqueeze(-1).mul_(1 / x.shape[-1])
+    torch.mul(grad, gain, out=out)
+    out.addcmul_(direction, mean, value=-1).mul_(inverse)
+    return share.flatten(0, -2).sum(0)
+
+
+class _RMSNorm(torch.autograd.Function):
+    @staticmethod
+    def forward(ctx: Any, x: Tensor, gain: Tensor, epsilon: float) -> Tensor:
+        inverse = _inverse_rms(x, epsilon)
+        ctx.save_for_backward(x, inverse, gain)
+        return (x * inverse).mul_(gain)
+
+    @staticmethod
+    @once_differentiable  # type: ignore[untyped-decorator]
+    def backward(ctx: Any, grad: Tensor) -> tuple[Tensor, Tensor, None]:
+        x, inverse, gain = ctx.saved_tensors
+        out = torch.empty_like(x)
+        return out, _norm_backward(grad, x, inverse, gain, out), None
+
+
+class _SwiGLU(torch.autograd.Function):
+    @staticmethod
+    def forward(ctx: Any, gate_up: Tensor) -> Tensor:
+        ctx.save_for_backward(gate_up)
+        gate, up = gate_up.chunk(2, dim=-1)
+        return torch.nn.functional.silu(gate).mul_(up)
+
+    @staticmethod
+    @once_differentiable  # type: ignore[untyped-decorator]
+    def backward(ctx: Any, grad: Tensor) -> Tensor:
+        (gate_up,) = ctx.saved_tensors
+        gate, up = gate_up.chunk(2, dim=-1)
+        out = torch.empty_like(gate_up)
+        grad_gate, grad_up = out.chunk(2, dim=-1)
+        torch.mul(grad, torch.nn.functional.silu(gate), out=grad_up)
+        torch.ops.aten.silu_backward.grad_input(grad * up, gate, grad_input=grad_gate)
+        return out
+
+
+def _turn(x: Tensor, inverse: Tensor, gain: Tensor, cos: Tensor, sin: Tensor, scale: float = 1.0) -> Tensor:
+    """Normalized ``x`` (``(N, H, D)``), its halves rotated against each other, in memory of its own."""
+    half = x.shape[-1] // 2
+    gain = gain * scale
+    turned = x * (cos * gain)
+    by_sin = sin[..., :half]
+    turned[..., :half].addcmul_(x[..., half:], by_sin * gain[half:], value=-1)
+    turned[..., half:].addcmul_(x[..., :half], by_sin * gain[:half])
+    return turned.mul_(inverse)
+
+
+def _turn_back(grad: Tensor, cos: Tensor, sin: Tensor) -> Tensor:
+    """The gradient before the rotation."""
+    half = grad.shape[-1] // 2
+    by_sin = sin[..., :half]
+    back = grad * cos
+    back[..., :half].addcmul_(grad[..., half:], by_sin)
+    back[..., half:].addcmul_(grad[..., :half], by_sin, value=-1)
+    return back
+
+
+def _blocks(lengths: Sequence[int]) -> Iterator[tuple[int, int, int]]:
+    """``(first token of the document, first query, end of the queries)`` of every block of queries."""
+    first = 0
+    for length in lengths:
+        for start in range(first, first + length, BLOCK):
+            yield first, start, min(start + BLOCK, first + length)
+        first += length
+
+
+def _heads(x: Tensor, start: int, end: int) -> Tensor:
+    """Tokens of ``(N, H, D)`` as ``(H, T, D)``."""
+    return x[start:end].transpose(0, 1)
+
+
+def _attend(queries: Tensor, keys: Tensor, future: Tensor) -> Tensor:
+    """Attention weights ``(H, T, S)`` of the last T of S positions."""
+    scores = torch.bmm(queries, keys.mT)
+    length = queries.shape[1]
+    scores[..., -length:].add_(future[:length, :length])
+    torch.softmax(scores, -1, out=scores)
+    return scores
+
+
+class _Attention(torch.autograd.Function):
+    @staticmethod
+    def forward(
+        ctx: Any,
+        qkv: Tensor,
+        query_gain: Tensor,
+        key_gain: Tensor,
+        cos: Tensor,
+        sin: Tensor,
+        lengths: Sequence[int],
+        kv_heads: int,
+        epsilon: float,
+    ) -> Tensor:
+        size = len(query_gain)
+        heads = qkv.shape[1] // size - 2 * kv_heads
+        parts = qkv.view(len(qkv), -1, size)
+        inverse = _inverse_rms(parts[:, : heads + kv_heads], epsilon)
+        scale = size**-0.5
+        queries = _turn(parts[:, :heads], inverse[:, :heads], query_gain, cos, sin, scale)
+        keys = _turn(parts[:, heads:-kv_heads], inverse[:, heads:], key_gain, cos, sin)
+        values = parts[:, -kv_heads:]
+        future = torch.full((BLOCK, BLOCK), -torch.inf, dtype=qkv.dtype).triu_(1)
+        if kv_heads != heads:
+            keys, values = (x.repeat_interleave(heads // kv_heads, 1) for x in (keys, values))
+        mixed = torch.empty_like(queries)
+        kept = []
+        keep = max(lengths) <= LONGEST_KEPT and any(ctx.needs_input_grad)
+        for first, start, end in _blocks(lengths):
+            weights = _attend(_heads(queries, start, end), _heads(keys, first, end), future)
+            _heads(mixed, start, end).copy_(torch.bmm(weights, _heads(values, first, end)))
+            if keep:
+                kept.append(weights)
+        ctx.save_for_backward(qkv, inverse, queries, keys, query_gain, key_gain, cos, sin, future, *kept)
+        ctx.lengths, ctx.kv_heads = lengths, kv_heads
+        return mixed.view(len(qkv), -1)
+
+    @staticmethod
+    @once_differentiable  # type: ignore[untyped-decorator]
+    def backward(ctx: Any, grad: Tensor) -> tuple[Tensor | None, ...]:
+        qkv, inverse, queries, keys, query_gain, key_gain, cos, sin, future, *kept = ctx.saved_tensors
+        kv_heads, heads = ctx.kv_heads, queries.shape[1]
+        parts = qkv.view(len(qkv), -1, queries.shape[2])
+        values = parts[:, -kv_heads:]
+        if kv_heads != heads:
+            values = values.repeat_interleave(heads // kv_heads, 1)
+        grad = grad.reshape(queries.shape)
+        grad_queries, grad_keys, grad_values = torch.empty_like(queries), torch.zeros_like(keys), torch.zeros_like(keys)
+        for index, (first, start, end) in enumerate(_blocks(ctx.lengths)):
+            mine, theirs = _heads(queries, start, end), _heads(keys, first, end)
+            weights = kept[index] if kept else _attend(mine, theirs, future)
+            incoming = _heads(grad, start, end)
+            scores = torch.bmm(incoming, _heads(values, first, end).mT)
+            scores = torch._softmax_backward_data(scores, weights, -1, weights.dtype)
+            _heads(grad_values, first, end).add_(torch.bmm(weights.mT, incoming))
+            _heads(grad_keys, first, end).add_(torch.bmm(scores.mT, mine))
+            _heads(grad_queries, start, end).copy_(torch.bmm(scores, theirs))
+        if kv_heads != heads:
+            grad_keys, grad_values = (x.unflatten(1, (kv_heads, -1)).sum(2) for x in (grad_keys, grad_values))
+        out = torch.empty_like(parts)
+        out[:, -kv_heads:] = grad_values
+        grad_queries.mul_(queries.shape[2] ** -0.5)
+        before = _turn_back(grad_queries, cos, sin)
+        query_grad = _norm_backward(before, parts[:, :heads], inverse[:, :heads], query_gain, out[:, :heads])
+        before = _turn_back(grad_keys, cos, sin)
+        rest = slice(heads, heads + kv_heads)
+        key_grad = _norm_backward(before, parts[:, rest], inverse[:, heads:], key_gain, out[:, rest])
+        return out.view_as(qkv), query_grad, key_grad, None, None, None, None, None
