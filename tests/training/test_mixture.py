@@ -142,14 +142,18 @@ def test_without_a_mixture_every_row_comes_equally_often() -> None:
     epoch = [drawing.order.at(position)[0] for position in range(len(drawing.rows))]
     assert sorted(epoch) == list(range(len(drawing.rows)))
     backward = drawing_of(three(), SEQUENCES, CONTEXT, seed=0, reverse=0.5)
-    assert list(backward.epochs(1000).values()) == pytest.approx([1000 / len(backward.rows)] * 5)
+    assert backward.rates == pytest.approx([len(strand.rows) / len(backward.rows) for strand in backward.strands])
+    assert drawing.epoch == pytest.approx(len(drawing.rows))
+    assert backward.epoch == pytest.approx(len(backward.rows))
 
 
 def test_corpora_of_one_modality_share_it_row_by_row() -> None:
     sources = [corpus("image", [10] * 30), corpus("image", [10] * 10, first=30), corpus("text", [100] * 10)]
     drawing = drawing_of(sources, SEQUENCES, CONTEXT, seed=0, mix={"image": 1, "text": 1})
     assert drawing.rates[0] == pytest.approx(3 * drawing.rates[1])
-    assert drawing.epochs(100)["image"] == pytest.approx(100 * drawing.rates[0] / 30)
+    tokens = drawing.target_tokens(round(drawing.epoch))
+    assert tokens["image"] == pytest.approx(tokens["text"], rel=0.05)
+    assert sum(tokens.values()) == pytest.approx(40 * 11 + 10 * 101, rel=0.05)
 
 
 def test_a_reversed_document_ends_in_its_caption() -> None:

@@ -188,19 +188,23 @@ class Drawing:
     rates: npt.NDArray[np.float64]
 
     @property
-    def tokens_per_row(self) -> float:
-        """Target tokens of a row, on average."""
-        each = [strand.target_tokens / len(strand.rows) for strand in self.strands]
-        return float(np.dot(self.rates, each))
+    def epoch(self) -> float:
+        """Rows that hold as many target tokens as the corpora have. What is learned backward comes on top."""
+        forward = [place for place, strand in enumerate(self.strands) if not strand.backward]
+        present = sum(self.strands[place].target_tokens for place in forward)
+        each = [self._tokens_of_a_row(place) * float(self.rates[place]) for place in forward]
+        return present / math.fsum(each)
 
-    def epochs(self, drawn: int) -> dict[str, float]:
-        """How often each row has been seen, by task, when so many rows were drawn; of several corpora of one modality
-        the most."""
+    def target_tokens(self, drawn: int) -> dict[str, int]:
+        """Target tokens that are learned by so many rows, by task."""
         found: dict[str, float] = {}
-        for strand, rate in zip(self.strands, self.rates, strict=True):
-            seen = drawn * float(rate) / len(strand.rows)
-            found[strand.task] = max(seen, found.get(strand.task, 0.0))
-        return found
+        for place, strand in enumerate(self.strands):
+            learned = drawn * float(self.rates[place]) * self._tokens_of_a_row(place)
+            found[strand.task] = found.get(strand.task, 0.0) + learned
+        return {task: round(tokens) for task, tokens in found.items()}
+
+    def _tokens_of_a_row(self, place: int) -> float:
+        return self.strands[place].target_tokens / len(self.strands[place].rows)
 
 
 def drawing_of(
