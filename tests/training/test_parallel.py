@@ -1,0 +1,105 @@
+"""Accumulation and processes change nothing; with real processes, over gloo."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from collections import Counter
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from weft.training.feeding import micro_batches
+from weft.training.world import World
+
+SCRIPT = Path(__file__).with_name("processes.py")
+
+
+def launch(case: str, out: Path, processes: int = 1, **options: Any) -> None:
+    """Run a case of processes.py in so many processes."""
+    alone = [sys.executable]
+    several = [*alone, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node", str(processes)]
+    arguments = [str(SCRIPT), case, str(out), *(f"{name}={json.dumps(value)}" for name, value in options.items())]
+    done = subprocess.run(
+        [*(several if processes > 1 else alone), *arguments],
+        env={**os.environ, "OMP_NUM_THREADS": "1"},
+        capture_output=True,
+        text=True,
+        timeout=240,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr[-4000:]
+
+
+def arrays(out: Path, case: str, name: str, **options: Any) -> dict[str, npt.NDArray[Any]]:
+    path = out / f"{name}.npz"
+    launch(case, path, **options)
+    with np.load(path, allow_pickle=False) as file:
+        return dict(file)
+
+
+def distance(one: Mapping[str, npt.NDArray[Any]], other: Mapping[str, npt.NDArray[Any]]) -> float:
+    """Between two sets of arrays, as a share of the norm of the second."""
+    assert one.keys() == other.keys()
+    apart = sum(float(np.square(one[name] - other[name]).sum()) for name in one)
+    return float(np.sqrt(apart / sum(float(np.square(value).sum()) for value in other.values())))
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("dtype", "limit"), [("float64", 1e-10), ("float32", 1e-5)])
+def test_gradients_do_not_depend_on_accumulation_or_processes(dtype: str, limit: float, tmp_path: Path) -> None:
+    """On ragged batches: 13 documents of unequal length, accumulated once, twice and four times, in one and two
+    processes, and sharded."""
+    whole = arrays(tmp_path, "gradients", "whole", dtype=dtype, size=13, micro=13)
+    assert len(whole) > 10
+    ways: dict[str, dict[str, Any]] = {
+        "1-2": {"processes": 1, "micro": 7},
+        "1-4": {"processes": 1, "micro": 4},
+        "2-1": {"processes": 2, "micro": 7},
+        "2-2": {"processes": 2, "micro": 4},
+        "2-4": {"processes": 2, "micro": 2},
+        "2-2-full": {"processes": 2, "micro": 4, "shard": "full"},
+    }
+    for name, way in ways.items():
+        found = arrays(tmp_path, "gradients", name, dtype=dtype, size=13, **way)
+        assert distance(found, whole) < limit, name
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("optimizer", ["muon", "adamw"])
+def test_sharded_weights_are_those_of_one_process(optimizer: str, tmp_path: Path) -> None:
+    options = {"optimizer": optimizer, "ema": 0.9}
+    one = arrays(tmp_path, "weights", "one", **options)
+    assert any(name.startswith("average/") for name in one)
+    for shard in ("none", "full"):
+        several = arrays(tmp_path, "weights", shard, processes=2, shard=shard, **options)
+        assert distance(several, one) < 1e-9, shard
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("shard", ["none", "full"])
+def test_from_one_process_to_two_and_back_no_example_is_lost_or_repeated(shard: str, tmp_path: Path) -> None:
+    for until, processes in ((4, 1), (8, 2), (12, 1)):
+        launch("piece", tmp_path, processes=processes, until=until, shard=shard)
+    seen = [int(line) for path in tmp_path.glob("seen-*.txt") for line in path.read_text().split()]
+    assert len(seen) == 12 * 5
+    counts = Counter(seen)
+    assert set(counts) == set(range(23))
+    assert {*counts.values()} <= {2, 3}  # 60 examples are two epochs of 23 and part of a third
+
+
+@given(count=st.integers(1, 60), size=st.integers(1, 9), micro=st.integers(1, 20) | st.none(), first=st.integers(0, 99))
+def test_every_position_is_computed_once(count: int, size: int, micro: int | None, first: int) -> None:
+    positions = range(first, first + count)
+    shares = [micro_batches(positions, World(rank, size), micro) for rank in range(size)]
+    assert [p for share in shares for part, counted in share if counted for p in part] == list(positions)
+    assert len({len(share) for share in shares}) == 1
+    assert all(0 < len(part) <= (micro or count) for share in shares for part, _ in share)
