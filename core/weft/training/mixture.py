@@ -218,16 +218,18 @@ def held_out_of(
     sequences: SequenceBuilder,
     context_length: int,
     *,
-    rows: int,
+    tokens: int,
     mix: Mapping[str, float] | None = None,
     reverse: float = 0.0,
 ) -> Rows:
-    """What is evaluated on: about so many evenly spaced validation rows, of each strand as many as training has in
-    proportion, so that the held-out loss is of the same mixture as the loss of training."""
+    """What is evaluated on: evenly spaced validation rows of about so many tokens, of each strand as many as training
+    has in proportion, so that the held-out loss is of the same mixture as the loss of training."""
     strands = strands_of(sources, sequences, context_length, held_out=True, seed=None, backward=reverse > 0)
     if not strands or (mix is None and not any(strand.backward for strand in strands)):
-        return Rows([Spread(Rows([strand.rows for strand in strands]), rows)])
+        return Rows([Spread(Rows([strand.rows for strand in strands]), max(1, tokens // context_length))])
     present = {strand.modality for strand in strands}
     shares = None if mix is None else {name: share for name, share in mix.items() if name in present}
-    counts = apportion(row_rates(strands, shares, reverse), max(rows, len(strands)))
+    rates = row_rates(strands, shares, reverse)
+    length = float(np.dot(rates, [_mean_length(strand.rows) for strand in strands]))
+    counts = apportion(rates, max(round(tokens / length), len(strands)))
     return Rows([Spread(strand.rows, int(count)) for strand, count in zip(strands, counts, strict=True)])

@@ -23,8 +23,7 @@ from weft.storage.checkpoints import TrainingState
 from weft.storage.run import RunFolder, RunManifest
 from weft.storage.summaries import memorizing
 from weft.training.callbacks import KeepWeights, LogMetrics, ShowEvaluation, ShowProgress
-from weft.training.data import rows_of
-from weft.training.decisions import Decisions, decide, describe, held_out_rows
+from weft.training.decisions import Decisions, decide, describe, held_out_rows, training_rows
 from weft.training.loop import Loop
 from weft.training.material import Material
 from weft.training.options import TrainOptions, differences
@@ -139,6 +138,9 @@ def _manifest(path: Path, material: Material, decided: Decisions, reporter: Repo
         conditional=_conditional(material),
         codecs=dict(material.codec_hashes),
         weft=__version__,
+        directions=material.directions(decided.settings.reverse),
+        preparation=dict(material.preparation),
+        target_tokens=dict(decided.target_tokens),
     )
 
 
@@ -175,13 +177,15 @@ def _loop(folder: RunFolder, material: Material, settings: RunSettings, world: W
     """The loop of a run, at its first step."""
     config = ModelConfig.from_json(folder.manifest.model)
     vocabulary = Vocabulary.from_json(folder.manifest.vocabulary)
-    sequences = Sequences(vocabulary)
+    context = config.context_length
+    train = training_rows(material, vocabulary, context, settings)
     return Loop(
         material.trainer(config, vocabulary, settings),
-        rows_of(material.sources, sequences, config.context_length, held_out=False, seed=settings.seed),
+        train.rows,
         settings,
         _device(settings, world, elsewhere),
-        held_out=held_out_rows(material.sources, sequences, config.context_length),
+        held_out=held_out_rows(material.sources, Sequences(vocabulary), context, settings.mix, settings.reverse),
+        order=train.order,
         world=world,
         folder=folder.path,
     )

@@ -18,6 +18,9 @@ class RunSettings(LoopSettings):
     Attributes:
         size: Position of the dial.
         minutes: The budget that the steps were derived from, if they were.
+        epochs: How often the corpora are seen, if the steps were derived from that.
+        mix: Share of target tokens by modality; ``None`` sees every row equally often.
+        reverse: Share of captioned documents that are learned from payload to caption.
         dropout: Share of activations zeroed in training.
         loss_on: What is learned of a document.
         threads: CPU threads of torch in each process.
@@ -28,6 +31,9 @@ class RunSettings(LoopSettings):
 
     size: str
     minutes: float | None
+    epochs: float | None = None
+    mix: dict[str, float] | None = None
+    reverse: float = 0.0
     dropout: float
     loss_on: Literal["target", "all"] = "target"
     threads: int
