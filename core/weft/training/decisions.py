@@ -40,6 +40,8 @@ FEW_EPOCHS = 6.0
 """Up to this many times a model may see each example before dropout is on by default."""
 LONGEST_BETWEEN_CHECKPOINTS = 1_000
 WEIGHT_DECAY = 0.05
+KEEP = 2
+"""Checkpoints to fall back on; the disk holds one more while the next is written."""
 WARMUP = 0.02
 COOLDOWN = 0.4
 
@@ -167,6 +169,9 @@ def _settings(options: TrainOptions, size: Size, reverse: float, threads: int, w
         checkpoint_activations=options.get("checkpoint_activations", False),
         shard=options.get("shard", "none"),
         evaluate_every=1,
+        checkpoint_minutes=options.get("checkpoint_minutes"),
+        keep=options.get("keep", KEEP),
+        keep_every=options.get("keep_every"),
     )
 
 

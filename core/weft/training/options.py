@@ -54,7 +54,9 @@ class MixtureOptions(TypedDict, total=False):
     reverse: Annotated[
         float,
         Share,
-        Field(description="Share of captioned documents learned from content to caption; half if there are several kinds."),
+        Field(
+            description="Share of captioned documents learned from content to caption; half if there are several kinds."
+        ),
     ]
 
 
@@ -115,11 +117,25 @@ class ComputeOptions(TypedDict, total=False):
     ]
 
 
-TrainSections = (ModelOptions, BudgetOptions, MixtureOptions, OptimizationOptions, ComputeOptions)
+class CheckpointOptions(TypedDict, total=False):
+    """Checkpoints"""
+
+    checkpoint_minutes: Annotated[
+        float, Positive, Field(description="Time between checkpoints; 5, or more where saving takes long, without it.")
+    ]
+    keep: Annotated[
+        int, Positive, Field(description="So many of the last checkpoints stay, and the best; 2 without it.")
+    ]
+    keep_every: Annotated[int, Positive, Field(description="The weights of every N-th step are saved, and stay.")]
+
+
+TrainSections = (ModelOptions, BudgetOptions, MixtureOptions, OptimizationOptions, ComputeOptions, CheckpointOptions)
 """In the order of the help; the docstring of each is its title."""
 
 
-class TrainOptions(ModelOptions, BudgetOptions, MixtureOptions, OptimizationOptions, ComputeOptions, total=False):
+class TrainOptions(
+    ModelOptions, BudgetOptions, MixtureOptions, OptimizationOptions, ComputeOptions, CheckpointOptions, total=False
+):
     """The options of :func:`weft.train`; each may be left out."""
 
 

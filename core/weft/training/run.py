@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import os
 from collections.abc import Mapping, Sequence
+from contextlib import nullcontext
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -20,10 +21,13 @@ from weft.models.config import ModelConfig
 from weft.models.device import cpu_threads, enough_memory, pick_device
 from weft.storage.atomic import check_target
 from weft.storage.checkpoints import TrainingState
+from weft.storage.keep import Keep
+from weft.storage.lock import locked
 from weft.storage.run import RunFolder, RunManifest
 from weft.storage.summaries import memorizing
-from weft.training.callbacks import KeepWeights, LogMetrics, ShowEvaluation, ShowProgress
+from weft.training.callbacks import LogMetrics, ShowEvaluation, ShowProgress
 from weft.training.decisions import Decisions, decide, describe, held_out_rows, training_rows
+from weft.training.keeping import KeepCheckpoints, SaveClock, ending_well
 from weft.training.loop import Loop
 from weft.training.material import Material
 from weft.training.options import TrainOptions, differences
@@ -153,11 +157,12 @@ def _train(
     folder: RunFolder, material: Material, reporter: Reporter, world: World, elsewhere: str | None = None
 ) -> None:
     settings = RunSettings.from_json(folder.manifest.settings)
-    with reporter.task("training", settings.steps, "step") as task:
+    alone = locked(folder.path) if world.is_main else nullcontext()
+    with alone, reporter.task("training", settings.steps, "step") as task:
         loop = _loop(folder, material, settings, world, elsewhere)
         notes: Mapping[str, Any] = {}
-        if folder.checkpoints.pointers():
-            state = folder.checkpoints.load("last")
+        state = folder.checkpoints.newest(reporter.warn)
+        if state is not None:
             _restore(loop, state, folder)
             notes = state.notes
             task.advance(state.step)
@@ -165,11 +170,17 @@ def _train(
         best = notes.get("best")
         log = LogMetrics(folder, notes.get("unlogged", ()))
         shown = ShowEvaluation(reporter, best["loss"] if best else math.inf)
-        keep = KeepWeights(
-            folder=folder, loop=loop, log=log, best=best, last=notes.get("last"), every=settings.evaluate_every
+        keep = KeepCheckpoints(
+            folder=folder,
+            loop=loop,
+            log=log,
+            keep=Keep(settings.keep, settings.keep_every),
+            clock=SaveClock(settings.checkpoint_minutes),
+            notes=notes,
         )
         loop.callbacks = [ShowProgress(task), log, shown, keep]
-        loop.run()
+        with ending_well(loop, folder, reporter):
+            loop.run()
     _judge(keep, reporter)
 
 
@@ -204,11 +215,6 @@ def _device(settings: RunSettings, world: World, elsewhere: str | None) -> torch
 
 
 def _restore(loop: Loop, state: TrainingState, folder: RunFolder) -> None:
-    if not state.optimizer:
-        raise FolderError(
-            f"{folder.path} cannot go on: the optimizer's part of its last checkpoint is missing; copy the whole "
-            f"folder, or train into a new one"
-        )
     try:
         loop.restore(state)
     except (RuntimeError, ValueError, KeyError) as error:
@@ -219,7 +225,7 @@ def _restore(loop: Loop, state: TrainingState, folder: RunFolder) -> None:
         ) from error
 
 
-def _judge(keep: KeepWeights, reporter: Reporter) -> None:
+def _judge(keep: KeepCheckpoints, reporter: Reporter) -> None:
     if keep.last is None:
         if keep.best is None:
             reporter.warn("nothing was held out (too few items), so nobody can tell learning from memorizing here")

@@ -27,6 +27,9 @@ class RunSettings(LoopSettings):
         device: Name of the device.
         compile: Whether the model is compiled.
         checkpoint_activations: Whether activations are computed twice.
+        checkpoint_minutes: Between checkpoints; ``None`` where the pause decides.
+        keep: So many of the last checkpoints stay whole.
+        keep_every: The weights of steps that are multiples of this stay.
     """
 
     size: str
@@ -40,6 +43,9 @@ class RunSettings(LoopSettings):
     device: str
     compile: bool = False
     checkpoint_activations: bool = False
+    checkpoint_minutes: float | None = None
+    keep: int = 1
+    keep_every: int | None = None
 
     @classmethod
     def from_json(cls, values: Mapping[str, Any]) -> Self:
