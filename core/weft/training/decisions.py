@@ -15,8 +15,9 @@ from weft.codecs.vocabulary import Vocabulary
 from weft.errors import OptionError
 from weft.interfaces.segments import SequenceBuilder
 from weft.interfaces.trainer import Dataset, Trainer
-from weft.models.config import ModelConfig, Size, pick_size
+from weft.models.config import ModelConfig
 from weft.models.device import pick_device
+from weft.models.sizes import Size, pick_size
 from weft.models.transformer import parameter_count
 from weft.training.data import Rows, TokenSource, longest_document
 from weft.training.feeding import Order
@@ -39,9 +40,9 @@ CALIBRATION_STEPS = 12
 FEW_EPOCHS = 6.0
 """Up to this many times a model may see each example before dropout is on by default."""
 LONGEST_BETWEEN_CHECKPOINTS = 1_000
-WEIGHT_DECAY = 0.05
 KEEP = 2
 """Checkpoints to fall back on; the disk holds one more while the next is written."""
+WEIGHT_DECAY = 0.05
 WARMUP = 0.02
 COOLDOWN = 0.4
 
@@ -168,10 +169,10 @@ def _settings(options: TrainOptions, size: Size, reverse: float, threads: int, w
         compile=options.get("compile", False),
         checkpoint_activations=options.get("checkpoint_activations", False),
         shard=options.get("shard", "none"),
-        evaluate_every=1,
         checkpoint_minutes=options.get("checkpoint_minutes"),
         keep=options.get("keep", KEEP),
         keep_every=options.get("keep_every"),
+        evaluate_every=1,
     )
 
 
