@@ -14,10 +14,21 @@ import pytest
 
 import weft
 from weft.interfaces.progress import Silent
-from weft.models.config import SIZES, Size
+from weft.models.sizes import SIZES, Size
 from weft.plugins.registry import reset_registry
 
-TINY = Size(2, 32, 2, 1, 16, 0.02, 256, 32)
+TINY = Size(
+    layers=2,
+    width=32,
+    heads=2,
+    kv_heads=1,
+    head_size=16,
+    hidden=96,
+    learning_rate=0.02,
+    tokens_per_step=256,
+    text_context=32,
+    training_tokens=10_000,
+)
 """A position of the dial for tests: a step takes a few milliseconds."""
 
 NOUNS = ("cat", "dog", "bird", "fish", "horse", "mouse")

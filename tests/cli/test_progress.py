@@ -52,6 +52,31 @@ def test_work_of_unknown_length(capsys: pytest.CaptureFixture[str]) -> None:
     assert capsys.readouterr().err.splitlines()[0] == "reading: 10 items, 2 s/item"
 
 
+def test_work_that_goes_on_is_not_credited_with_what_was_done_before(capsys: pytest.CaptureFixture[str]) -> None:
+    clock = Clock()
+    with PlainReporter(clock).task("training", 1000, "step", done=900) as task:
+        for _ in range(10):
+            clock.now += 2
+            task.advance(1, loss=2.5, speed="81.4k tokens/s, 43 % of peak")
+    first, last = capsys.readouterr().err.splitlines()[0], "training: 905/1000 steps, 2 s/step, 3 min 10 s left, "
+    assert first == f"{last}loss 2.5, 81.4k tokens/s, 43 % of peak"
+
+
+@pytest.mark.parametrize("width", [60, 80, 130])
+def test_a_line_keeps_its_counts_and_fits_the_terminal(width: int) -> None:
+    screen = io.StringIO()
+    reporter = RichReporter(Console(file=screen, force_terminal=True, width=width))
+    with reporter.task("training", 123456, "step", done=100000) as task:
+        task.advance(1, loss=2.3141, speed="81.4k tokens/s, 43 % of peak")
+        task.advance(1)
+    lines = [line for line in screen.getvalue().splitlines() if "loss" in line]
+    assert lines
+    assert "100002/123456" in lines[-1]
+    assert "loss 2.314" in lines[-1]
+    assert ("43 % of peak" in lines[-1]) == (width >= 80)
+    assert "\x1b[1A" not in screen.getvalue(), "what takes two lines is redrawn from the line above"
+
+
 def test_quiet_shows_warnings_alone(capsys: pytest.CaptureFixture[str]) -> None:
     reporter = make_reporter(quiet=True)
     assert isinstance(reporter, QuietReporter)

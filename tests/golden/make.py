@@ -13,7 +13,7 @@ import tempfile
 from pathlib import Path
 
 import weft
-from weft.models.config import SIZES, Size
+from weft.models.sizes import SIZES, Size
 from weft.storage import corpus, run
 
 GREETINGS = ("hello", "good day", "welcome", "so long")
@@ -22,7 +22,18 @@ PROMPT = "say welcome to 6"
 
 def make(folder: Path) -> None:
     """Write ``corpus``, ``run`` and what they are expected to say."""
-    SIZES["golden"] = Size(1, 8, 1, 1, 8, 0.02, 128, 32)
+    SIZES["golden"] = Size(
+        layers=1,
+        width=8,
+        heads=1,
+        kv_heads=1,
+        head_size=8,
+        hidden=32,
+        learning_rate=0.02,
+        tokens_per_step=128,
+        text_context=32,
+        training_tokens=10_000,
+    )
     lines = [{"prompt": f"say {word} to {i}", "response": f"{word}, {i}!"} for i, word in enumerate(GREETINGS * 6)]
     with tempfile.TemporaryDirectory() as temporary, contextlib.chdir(temporary):
         Path("greetings.jsonl").write_text("\n".join(map(json.dumps, [*lines, lines[0], {"surplus": 1}])))

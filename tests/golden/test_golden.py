@@ -11,7 +11,7 @@ import pytest
 
 import weft
 from weft.cli.main import run as weft_command
-from weft.models.config import SIZES, Size
+from weft.models.sizes import SIZES, Size
 from weft.storage import corpus, run
 from weft.storage.hashing import hash_folder
 
@@ -52,7 +52,22 @@ def test_the_corpus_is_read(golden: Path, expected: dict[str, Any]) -> None:
 
 
 def test_the_corpus_is_trained_on(golden: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setitem(SIZES, "golden", Size(1, 8, 1, 1, 8, 0.02, 128, 32))
+    monkeypatch.setitem(
+        SIZES,
+        "golden",
+        Size(
+            layers=1,
+            width=8,
+            heads=1,
+            kv_heads=1,
+            head_size=8,
+            hidden=32,
+            learning_rate=0.02,
+            tokens_per_step=128,
+            text_context=32,
+            training_tokens=10_000,
+        ),
+    )
     options: dict[str, Any] = {"size": "golden", "steps": 2, "batch_size": 2, "device": "cpu"}
     assert weft.train(golden / "corpus", out=golden / "new", **options).summary()["step"] == 2
 

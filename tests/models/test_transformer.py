@@ -5,9 +5,8 @@ from __future__ import annotations
 import pytest
 import torch
 
-import weft
-from weft.models.config import SIZES, ModelConfig, pick_size
-from weft.models.transformer import Cache, Transformer, parameter_count, qwen3_state
+from weft.models.config import ModelConfig
+from weft.models.transformer import Cache, Transformer, qwen3_state
 
 
 def small(kv_heads: int = 4) -> ModelConfig:
@@ -74,21 +73,3 @@ def test_step_by_step_with_a_cache_equals_the_whole() -> None:
             positions = torch.full((2, 1), end)
             mask = torch.ones(2, 1, 1, end + 1, dtype=torch.bool)
             torch.testing.assert_close(model.step(ids[:, end : end + 1], positions, mask, cache), whole[:, end])
-
-
-@pytest.mark.parametrize(
-    ("name", "millions"), [("nano", 1), ("micro", 10), ("mini", 30), ("small", 124), ("base", 350), ("large", 1500)]
-)
-def test_the_dial_gives_about_what_its_names_promise(name: str, millions: float) -> None:
-    size = SIZES[name]
-    vocabulary = 512 if name == "nano" else 32_000 if size.width > 600 else 4_096
-    with torch.device("meta"):
-        model = Transformer(
-            ModelConfig(vocabulary, 64, size.layers, size.width, size.heads, size.kv_heads, size.head_size, size.hidden)
-        )
-    assert parameter_count(model) / 1e6 == pytest.approx(millions, rel=0.15)
-
-
-def test_an_unknown_size_names_the_known_ones() -> None:
-    with pytest.raises(weft.OptionError, match="nano, micro"):
-        pick_size("giant")

@@ -73,6 +73,12 @@ class Halve(weft.LogitsProcessor):
     def from_options(cls, options): ...
     def __call__(self, logits, drawn): ...
 
+class Watch(weft.Callback):
+    def after_step(self, training, figures): ...
+
+class Needy(weft.Callback):
+    def __init__(self, more): ...
+
 not_a_class = 3
 """
 
@@ -272,6 +278,51 @@ def register_commands(register):
     assert registry.filters("image") == []
     assert "Halve" in [each.__name__ for each in registry.logits_processors()]
     assert registry.commands()["play"].help == "Play a melody."
+
+
+CALLBACKS = """
+import weft
+
+@weft.hookimpl
+def register_callbacks(register):
+    for path in PATHS:
+        register(path)
+"""
+
+
+def install_callbacks(fake_plugins: Any, *paths: str) -> str:
+    return str(fake_plugins.install("weft_watch", CALLBACKS.replace("PATHS", repr(paths)), parts=PARTS))
+
+
+def test_callbacks_are_made_anew_for_each_training(fake_plugins: Any) -> None:
+    distribution = install_callbacks(fake_plugins, "weft_watch.parts:Watch")
+    registry = get_registry()
+    assert (distribution, "weft_watch.parts:Watch") in registry.callback_paths()
+    first, second = (registry.callback("weft_watch.parts:Watch") for _ in range(2))
+    assert isinstance(first, weft.Callback)
+    assert first is not second
+    (check,) = [each for each in registry.check() if each.plugin.distribution == distribution]
+    assert (check.status, check.registers) == ("ok", ("callback of training: weft_watch.parts:Watch",))
+
+
+@pytest.mark.parametrize(
+    ("path", "expected"),
+    [
+        ("weft_watch.parts:KeepAll", "is not a weft.Callback"),
+        ("weft_watch.parts:Needy", "cannot be made: it raised TypeError"),
+        ("weft_watch.parts:Gone", "has no 'Gone'"),
+    ],
+)
+def test_a_callback_that_cannot_be_used_is_found_by_the_check(fake_plugins: Any, path: str, expected: str) -> None:
+    distribution = install_callbacks(fake_plugins, path)
+    (check,) = [each for each in get_registry().check() if each.plugin.distribution == distribution]
+    assert check.status == "broken"
+    assert expected in check.problems[0]
+
+
+def test_a_callback_is_registered_by_its_path(fake_plugins: Any) -> None:
+    distribution = install_callbacks(fake_plugins, "Watch")
+    assert "'Watch' is not an import path" in reason(get_registry(), distribution)
 
 
 def test_every_installed_plugin_of_this_checkout_works() -> None:

@@ -19,7 +19,7 @@ from typing_extensions import Unpack
 import weft
 from weft.codecs.sequence import Sequences
 from weft.codecs.vocabulary import Vocabulary
-from weft.models.config import SIZES, Size
+from weft.models.sizes import SIZES, Size
 from weft.training.data import TokenSource, longest_document, rows_of
 from weft.training.decisions import (
     EVALUATIONS,
@@ -39,7 +39,18 @@ from weft.training.settings import RunSettings
 from weft.training.world import World
 
 NANO = SIZES["nano"]
-SMALL = Size(1, 8, 1, 1, 8, 0.02, 64, 16)
+SMALL = Size(
+    layers=1,
+    width=8,
+    heads=1,
+    kv_heads=1,
+    head_size=8,
+    hidden=32,
+    learning_rate=0.02,
+    tokens_per_step=64,
+    text_context=16,
+    training_tokens=10_000,
+)
 
 
 def source(modality: str, lengths: Sequence[int], prompts: Sequence[int | None] | None = None) -> TokenSource:

@@ -15,7 +15,8 @@ import weft
 from weft.codecs.sequence import Sequences
 from weft.codecs.vocabulary import Vocabulary
 from weft.training.data import CONDITION_DROP, TokenSource
-from weft.training.mixture import BLOCK, MixtureOrder, apportion, check_mix, drawing_of, held_out_of, parse_mix
+from weft.training.mixture import BLOCK, MixtureOrder, apportion, drawing_of, held_out_of
+from weft.training.shares import check_mix, parse_mix
 
 VOCABULARY = Vocabulary.build({"text": 3000, "image": 500, "audio": 500})
 SEQUENCES = Sequences(VOCABULARY)

@@ -14,10 +14,15 @@ from weft.interfaces.progress import Reporter, Silent, Task
 
 if TYPE_CHECKING:
     from rich.console import Console
-    from rich.progress import Progress, TaskID
+    from rich.progress import Progress, ProgressColumn, TaskID
+    from rich.progress import Task as RichProgressTask
 
 PLAIN_EVERY = 10.0
 """Seconds between lines of a plain task."""
+WIDE = 110
+"""Columns of a terminal from which there is room for a long bar."""
+SPEED_OVER = 120.0
+"""Seconds over which the time left is estimated: more than lie between two evaluations of a short training."""
 
 
 def make_reporter(*, quiet: bool = False) -> Reporter:
@@ -40,8 +45,8 @@ class PlainReporter:
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
         self._clock = clock
 
-    def task(self, description: str, total: int | None, unit: str) -> Task:
-        return _PlainTask(description, total, unit, self._clock)
+    def task(self, description: str, total: int | None, unit: str, done: int = 0) -> Task:
+        return _PlainTask(description, total, unit, done, self._clock)
 
     def note(self, message: str) -> None:
         click.echo(message, err=True)
@@ -51,13 +56,13 @@ class PlainReporter:
 
 
 class _PlainTask:
-    def __init__(self, description: str, total: int | None, unit: str, clock: Callable[[], float]) -> None:
+    def __init__(self, description: str, total: int | None, unit: str, done: int, clock: Callable[[], float]) -> None:
         self._description = description
         self._total = total
         self._unit = unit
         self._clock = clock
         self._began = self._shown = clock()
-        self._done = 0
+        self._done = self._before = done
         self._figures: dict[str, float | str] = {}
 
     def advance(self, amount: int = 1, **figures: float | str) -> None:
@@ -79,7 +84,7 @@ class _PlainTask:
         self._shown = self._clock()
         seconds = self._shown - self._began
         of = f"/{self._total}" if self._total is not None and not ended else ""
-        rate = self._done / seconds if seconds > 0 else 0.0
+        rate = (self._done - self._before) / seconds if seconds > 0 else 0.0
         parts = [f"{self._description}: {self._done}{of} {plural(self._unit, self._total or self._done)}"]
         if ended:
             parts.append(f"in {duration(seconds)}")
@@ -100,8 +105,8 @@ class RichReporter:
         self._progress: Progress | None = None
         self._running = 0
 
-    def task(self, description: str, total: int | None, unit: str) -> Task:
-        return _RichTask(self, description, total, unit)
+    def task(self, description: str, total: int | None, unit: str, done: int = 0) -> Task:
+        return _RichTask(self, description, total, unit, done)
 
     def note(self, message: str) -> None:
         self._print(message, style="")
@@ -132,31 +137,47 @@ class RichReporter:
 
     def _make(self) -> Progress:
         from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+        from rich.table import Column
 
+        # What is left of the line belongs to the details: all other columns keep their width.
+        whole = Column(no_wrap=True)
         return Progress(
-            TextColumn("{task.description}", markup=False),
-            BarColumn(bar_width=24),
-            MofNCompleteColumn(),
-            TextColumn("{task.fields[rate]}", markup=False),
-            TimeRemainingColumn(elapsed_when_finished=True),
-            TextColumn("{task.fields[figures]}", markup=False),
+            TextColumn("{task.description}", markup=False, table_column=whole),
+            BarColumn(bar_width=24 if self._console.width >= WIDE else 6, table_column=whole),
+            MofNCompleteColumn(table_column=whole),
+            TimeRemainingColumn(elapsed_when_finished=True, table_column=whole),
+            _details_column(),
             console=self._console,
+            speed_estimate_period=SPEED_OVER,
         )
 
 
+def _details_column() -> ProgressColumn:
+    """One line of details, cut off where the terminal ends."""
+    from rich.progress import ProgressColumn
+    from rich.text import Text
+
+    class Details(ProgressColumn):
+        def render(self, task: RichProgressTask) -> Text:
+            return Text(task.fields["details"], no_wrap=True, overflow="ellipsis")
+
+    return Details()
+
+
 class _RichTask:
-    def __init__(self, reporter: RichReporter, description: str, total: int | None, unit: str) -> None:
+    def __init__(self, reporter: RichReporter, description: str, total: int | None, unit: str, done: int) -> None:
         self._reporter = reporter
         self._description = description
         self._total = total
         self._unit = unit
+        self._done = done
         self._figures: dict[str, float | str] = {}
         self._progress: Progress | None = None
         self._id: TaskID | None = None
 
     def __enter__(self) -> Self:
         self._progress = self._reporter.begin()
-        self._id = self._progress.add_task(self._description, total=self._total, rate="", figures="")
+        self._id = self._progress.add_task(self._description, total=self._total, completed=self._done, details="")
         return self
 
     def advance(self, amount: int = 1, **figures: float | str) -> None:
@@ -164,8 +185,8 @@ class _RichTask:
             return
         self._figures.update(figures)
         task = self._progress.tasks[self._progress.task_ids.index(self._id)]
-        rate = show_rate(task.speed, self._unit) if task.speed else ""
-        self._progress.update(self._id, advance=amount, rate=rate, figures=", ".join(figure_texts(self._figures)))
+        rate = [show_rate(task.speed, self._unit)] if task.speed else []
+        self._progress.update(self._id, advance=amount, details=", ".join([*figure_texts(self._figures), *rate]))
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
@@ -181,8 +202,14 @@ def show_rate(rate: float, unit: str) -> str:
 
 
 def figure_texts(figures: dict[str, float | str]) -> list[str]:
-    """``loss 1.234`` for each figure."""
-    return [f"{name} {value:.4g}" if isinstance(value, float) else f"{name} {value}" for name, value in figures.items()]
+    """``loss 1.234`` for each number; a string says itself what it is."""
+    return [_figure_text(name, value) for name, value in figures.items()]
+
+
+def _figure_text(name: str, value: float | str) -> str:
+    if isinstance(value, str):
+        return value
+    return f"{name} {value:.4g}" if isinstance(value, float) else f"{name} {value}"
 
 
 def duration(seconds: float) -> str:

@@ -10,7 +10,8 @@ class Task(Protocol):
     """One piece of long work."""
 
     def advance(self, amount: int = 1, **figures: float | str) -> None:
-        """So much more is done; ``figures`` (``loss=1.23``) replace those shown before."""
+        """So much more is done; ``figures`` replace those of the same name shown before: numbers (``loss=1.23``), or
+        strings that say what they are (``speed="81.4k tokens/s"``)."""
 
     def __enter__(self) -> Self: ...
 
@@ -22,8 +23,8 @@ class Task(Protocol):
 class Reporter(Protocol):
     """Where progress and remarks go."""
 
-    def task(self, description: str, total: int | None, unit: str) -> Task:
-        """Begin a piece of work of ``total`` units (``None``: unknown)."""
+    def task(self, description: str, total: int | None, unit: str, done: int = 0) -> Task:
+        """Begin a piece of work of ``total`` units (``None``: unknown), or go on with one after ``done`` of them."""
 
     def note(self, message: str) -> None:
         """A remark worth a line: a derived default, a held-out loss."""
@@ -48,7 +49,7 @@ class _SilentTask:
 class Silent:
     """The reporter that says nothing: the default of the Python API."""
 
-    def task(self, description: str, total: int | None, unit: str) -> Task:
+    def task(self, description: str, total: int | None, unit: str, done: int = 0) -> Task:
         return _SilentTask()
 
     def note(self, message: str) -> None:

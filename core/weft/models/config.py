@@ -1,4 +1,4 @@
-"""Shape of the backbone, and the dial that sets it."""
+"""Shape of the backbone."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Self
 
-from weft.errors import FolderError, OptionError
+from weft.errors import FolderError
 from weft.storage.schema import read_fields
 
 
@@ -55,51 +55,3 @@ class ModelConfig:
             if value < 0 or (value == 0 and not may_be_zero) or (name == "dropout" and value >= 1):
                 raise FolderError(f"the model's configuration is damaged: {name} is {value}; restore the file")
         return config
-
-
-@dataclass(frozen=True, slots=True)
-class Size:
-    """One position of the dial.
-
-    Attributes:
-        learning_rate: Of Muon; AdamW's follows from it.
-        tokens_per_step: Size of a batch.
-        text_context: Window of long text, where nothing else asks for a longer one.
-    """
-
-    layers: int
-    width: int
-    heads: int
-    kv_heads: int
-    head_size: int
-    learning_rate: float
-    tokens_per_step: int
-    text_context: int
-
-    @property
-    def hidden(self) -> int:
-        """About 8/3 of the width, as SwiGLU (arXiv:2002.05202) wants, in multiples of 32."""
-        return round(self.width * 8 / 3 / 32) * 32
-
-
-SIZES = {
-    "nano": Size(4, 128, 4, 4, 32, 0.02, 1_024, 128),
-    "micro": Size(8, 320, 5, 5, 64, 0.02, 8_192, 256),
-    "mini": Size(10, 512, 8, 8, 64, 0.02, 32_768, 512),
-    "small": Size(12, 832, 13, 13, 64, 0.015, 131_072, 1_024),
-    "base": Size(22, 1152, 18, 6, 64, 0.01, 262_144, 1_024),
-    "large": Size(28, 2048, 16, 8, 128, 0.008, 524_288, 2_048),
-}
-"""Named sizes: about 0.8, 10, 32, 99, 312 million and 1.3 billion parameters besides the vocabulary's."""
-
-
-def pick_size(name: str) -> Size:
-    """The dial at a named position.
-
-    Raises:
-        OptionError: No such name.
-    """
-    try:
-        return SIZES[name]
-    except KeyError:
-        raise OptionError(f"size {name!r} is unknown; choose one of {', '.join(SIZES)}") from None

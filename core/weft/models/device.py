@@ -11,18 +11,23 @@ import torch
 from weft.errors import OptionError, WeftError
 
 
-def pick_device(name: str | None = None) -> torch.device:
+def pick_device(name: str | None = None, local_rank: int = 0) -> torch.device:
     """The device asked for, else the best one there is: CUDA, then MPS, then the CPU.
+
+    Args:
+        name: ``cpu``, ``cuda``, ``cuda:1``, ``mps``; the best without it.
+        local_rank: Place of this process among those of its machine: which of several accelerators is its own, where
+            the name does not say.
 
     Raises:
         OptionError: The device asked for does not exist here.
     """
     if name is None:
         if torch.cuda.is_available():
-            return torch.device("cuda")
+            return torch.device("cuda", local_rank)
         return torch.device("mps" if torch.backends.mps.is_available() else "cpu")
     try:
-        device = torch.device(name)
+        device = torch.device("cuda", local_rank) if name == "cuda" else torch.device(name)
         torch.empty(1, device=device)
     except (RuntimeError, AssertionError, ValueError) as error:
         raise OptionError(f"device {name!r} is not available here; leave it out or use 'cpu'") from error

@@ -73,6 +73,8 @@ def _uses(registry: Registry, contribution: Contribution) -> Iterator[Callable[[
         yield _bind(registry.filters, name)
     if contribution.logits_processors:
         yield registry.logits_processors
+    for path in contribution.callbacks:
+        yield _bind(registry.callback, path)
     for command in contribution.commands.values():
         yield _bind(load_object, command.path)
 
@@ -90,6 +92,8 @@ def _lines(contribution: Contribution) -> Iterator[str]:
         yield f"filter of {name}: {path}"
     for path in contribution.logits_processors:
         yield f"logits processor: {path}"
+    for path in contribution.callbacks:
+        yield f"callback of training: {path}"
     for command in contribution.commands.values():
         yield f"command {command.name}: {command.help}"
 

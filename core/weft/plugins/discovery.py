@@ -38,6 +38,7 @@ class Contribution:
     sources: list[str] = field(default_factory=list)
     filters: list[tuple[str, str]] = field(default_factory=list)
     logits_processors: list[str] = field(default_factory=list)
+    callbacks: list[str] = field(default_factory=list)
     commands: dict[str, Command] = field(default_factory=dict)
 
     def add_modality(self, modality: Modality, /) -> None:
@@ -54,6 +55,9 @@ class Contribution:
 
     def add_logits_processor(self, path: str, /) -> None:
         self.logits_processors.append(check_path(path))
+
+    def add_callback(self, path: str, /) -> None:
+        self.callbacks.append(check_path(path))
 
     def add_command(self, name: str, path: str, help: str, /) -> None:
         checked = check_command_name(name)
@@ -136,6 +140,7 @@ def _call_hooks(entry: object, contribution: Contribution) -> None:
     manager.hook.register_sources(register=contribution.add_source)
     manager.hook.register_filters(register=contribution.add_filter)
     manager.hook.register_logits_processors(register=contribution.add_logits_processor)
+    manager.hook.register_callbacks(register=contribution.add_callback)
     manager.hook.register_commands(register=contribution.add_command)
 
 

@@ -41,6 +41,11 @@ class RegisterLogitsProcessor(Protocol):
         """Offer a :class:`weft.LogitsProcessor`."""
 
 
+class RegisterCallback(Protocol):
+    def __call__(self, path: str, /) -> None:
+        """Offer a :class:`weft.Callback`, made without arguments for each training."""
+
+
 class RegisterCommand(Protocol):
     def __call__(self, name: str, path: str, help: str, /) -> None:
         """Offer a click command as ``weft NAME``; ``help`` is its line in ``weft --help``."""
@@ -64,6 +69,10 @@ class Hooks:
     @hookspec
     def register_logits_processors(self, register: RegisterLogitsProcessor) -> None:
         """Further steps between a model's logits and the draw."""
+
+    @hookspec
+    def register_callbacks(self, register: RegisterCallback) -> None:
+        """Something that happens beside every training of a run, after core's own callbacks."""
 
     @hookspec
     def register_commands(self, register: RegisterCommand) -> None:

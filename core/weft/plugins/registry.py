@@ -20,6 +20,7 @@ from weft.plugins.official import official_plugin
 from weft.plugins.validation import BUILT_IN_CODECS
 
 if TYPE_CHECKING:
+    from weft.interfaces.callback import Callback
     from weft.interfaces.codec import Codec
     from weft.interfaces.demo import Demo
     from weft.interfaces.generator import Generator, LogitsProcessor
@@ -155,6 +156,16 @@ class Registry:
 
         paths = [path for each in self.loaded.values() for path in each.logits_processors]
         return [_load_class(path, LogitsProcessor) for path in paths]
+
+    def callback_paths(self) -> Sequence[tuple[str, str]]:
+        """``(distribution, import path)`` of the callbacks of training that plugins add, in the order of plugins."""
+        return [(plugin.distribution, path) for plugin, each in self.loaded.items() for path in each.callbacks]
+
+    def callback(self, path: str) -> Callback:
+        """A fresh callback of the class that a plugin registered by that import path."""
+        from weft.interfaces.callback import Callback
+
+        return _make(path, Callback)
 
     def commands(self) -> Mapping[str, Command]:
         """Commands that plugins add, by name."""

@@ -188,9 +188,6 @@ class CheckpointStore:
         """
         return self._read(self.path(which))
 
-    def pointers(self) -> dict[str, str]:
-        return {which: self.path(which).name for which in ("last", "best")} if self.steps() else {}
-
     def steps(self) -> list[int]:
         """Of the checkpoints there are, rising."""
         if not self.folder.is_dir():

@@ -87,6 +87,7 @@ class RunManifest:
         weft: Version that wrote it.
         directions: What it can make of what. ``None`` is what runs say that learned from prompts to payloads alone;
             see :attr:`known_directions`.
+        target_tokens: How many tokens of targets it learns in all its steps, by task.
         preparation: Preparation options of each modality by full name, so that a file that is given as a prompt is read
             and cleaned as those of the corpus were.
         started_from: The run whose weights it began with; ``None`` where they were random.
@@ -102,6 +103,7 @@ class RunManifest:
     codecs: Mapping[str, str]
     weft: str
     directions: list[Direction] | None = None
+    target_tokens: Mapping[str, int] = field(default_factory=dict)
     preparation: Mapping[str, dict[str, Any]] = field(default_factory=dict)
     started_from: StartEntry | None = None
 

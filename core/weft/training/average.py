@@ -15,13 +15,13 @@ class Average:
     """Averaged parameters of a model. In the first steps it forgets faster, so that it does not keep the beginning.
 
     Args:
-        model: Its parameters are averaged, sharded as they are.
+        model: Its parameters are averaged, sharded as they are; frozen ones are their own average.
         decay: Of the average, each step.
     """
 
     def __init__(self, model: nn.Module, decay: float) -> None:
         self._decay = decay
-        self._parameters = dict(model.named_parameters())
+        self._parameters = {name: p for name, p in model.named_parameters() if p.requires_grad}
         self.averages = {name: parameter.detach().clone() for name, parameter in self._parameters.items()}
 
     @torch.no_grad()

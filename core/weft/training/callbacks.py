@@ -6,12 +6,10 @@ import json
 import math
 import time
 from collections.abc import Mapping, Sequence
-from typing import ClassVar
 
 from weft.interfaces.callback import Callback, Figures, Training
 from weft.interfaces.progress import Reporter, Task
 from weft.storage.run import RunFolder
-from weft.training.loop import Loop
 
 LOG_EVERY = 10
 
@@ -79,52 +77,3 @@ class ShowEvaluation(Callback):
         self._best = min(self._best, figures["loss"])
         shown = ", ".join(f"{name} {value:.3f}" for name, value in figures.items() if "/" in name)
         self._reporter.note(f"step {training.step}: held-out {shown}{' (best so far)' if improved else ''}")
-
-
-class KeepWeights(Callback):
-    """Saves the last weights and those that did best on held-out data, whenever these were judged.
-
-    Args:
-        folder: Of the run.
-        loop: Whose state is saved.
-        log: Whose unlogged losses belong to that state; called before this.
-        best: Figures of the best weights so far, of a resumed run.
-        last: Figures of the last weights, of a resumed run.
-        every: Steps between checkpoints.
-    """
-
-    everywhere: ClassVar[bool] = True
-
-    def __init__(
-        self,
-        *,
-        folder: RunFolder,
-        loop: Loop,
-        log: LogMetrics,
-        best: Mapping[str, float] | None,
-        last: Mapping[str, float] | None,
-        every: int,
-    ) -> None:
-        self._folder = folder
-        self._loop = loop
-        self._log = log
-        self._every = every
-        self.best = best
-        self.last = last
-
-    def after_step(self, training: Training, figures: Figures) -> None:
-        due = training.step % self._every == 0 or training.step == training.steps or training.stopping
-        if due and not self._loop.evaluates_now:
-            self._save(best=self.best is None)
-
-    def after_evaluation(self, training: Training, figures: Figures) -> None:
-        self.last = {"step": training.step, **figures}
-        improved = self.best is None or self.last["loss"] < self.best["loss"] or math.isnan(self.best["loss"])
-        if improved:
-            self.best = self.last
-        self._save(best=improved)
-
-    def _save(self, *, best: bool) -> None:
-        state = self._loop.state({"best": self.best, "last": self.last, "unlogged": list(self._log.unlogged)})
-        if self._loop.world.is_main:
-            self._folder.checkpoints.save(state, best=best)

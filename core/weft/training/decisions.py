@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import math
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Literal
 
@@ -14,15 +15,19 @@ from weft.codecs.vocabulary import Vocabulary
 from weft.errors import OptionError
 from weft.interfaces.segments import SequenceBuilder
 from weft.interfaces.trainer import Dataset, Trainer
-from weft.models.config import ModelConfig, Size, pick_size
+from weft.models.config import ModelConfig
 from weft.models.device import pick_device
+from weft.models.sizes import Size, pick_size
 from weft.models.transformer import parameter_count
-from weft.training.data import Row, Spread, TokenSource, longest_document, rows_of
+from weft.training.data import Rows, TokenSource, longest_document
+from weft.training.feeding import Order
 from weft.training.loop import Loop, LoopSettings
 from weft.training.material import Material
+from weft.training.mixture import REVERSED, Drawing, drawing_of, held_out_of
 from weft.training.optimizers import ADAM_SHARE
 from weft.training.options import TrainOptions
 from weft.training.settings import RunSettings
+from weft.training.shares import parse_mix
 from weft.training.world import World
 
 DEFAULT_SIZE = "nano"
@@ -35,6 +40,8 @@ CALIBRATION_STEPS = 12
 FEW_EPOCHS = 6.0
 """Up to this many times a model may see each example before dropout is on by default."""
 LONGEST_BETWEEN_CHECKPOINTS = 1_000
+KEEP = 2
+"""Checkpoints to fall back on; the disk holds one more while the next is written."""
 WEIGHT_DECAY = 0.05
 WARMUP = 0.02
 COOLDOWN = 0.4
@@ -48,13 +55,15 @@ class Decisions:
         settings: Of the training.
         model: Shape of the backbone.
         vocabulary: The id table.
-        epochs: Times that each training example is seen.
+        epochs: How many times as many target tokens as the corpora have are learned.
+        target_tokens: How many are learned, by task.
     """
 
     settings: RunSettings
     model: ModelConfig
     vocabulary: Vocabulary
     epochs: float
+    target_tokens: Mapping[str, int]
 
 
 def decide(material: Material, options: TrainOptions, threads: int, world: World) -> Decisions:
@@ -67,16 +76,18 @@ def decide(material: Material, options: TrainOptions, threads: int, world: World
     size = pick_size(options.get("size", DEFAULT_SIZE))
     vocabulary = Vocabulary.build(material.vocab_sizes)
     context = context_for(material.sources, size, options.get("context"))
-    train = rows_of(material.sources, Sequences(vocabulary), context, held_out=False, seed=options.get("seed", 0))
-    settings = _settings(options, size, default_batch(size, train), threads, world)
+    settings = _settings(options, size, default_reverse(material), threads, world)
+    train = training_rows(material, vocabulary, context, settings)
+    if "batch_size" not in options:
+        settings = replace(settings, batch_size=default_batch(size, train))
     model = model_config(size, vocabulary.size, context, settings.dropout)
-    plan = _with_steps(Decisions(settings, model, vocabulary, 0.0), material, train, world, began)
+    plan = _with_steps(Decisions(settings, model, vocabulary, 0.0, {}), material, train, world, began)
     dropout = options.get("dropout", default_dropout(plan.epochs))
     if dropout == settings.dropout:
         return plan
     # Dropout takes time of its own, so the budget is turned into steps again.
     settings, model = replace(settings, dropout=dropout), replace(model, dropout=dropout)
-    return _with_steps(Decisions(settings, model, vocabulary, 0.0), material, train, world, began)
+    return _with_steps(Decisions(settings, model, vocabulary, 0.0, {}), material, train, world, began)
 
 
 def describe(decided: Decisions, material: Material) -> str:
@@ -85,21 +96,45 @@ def describe(decided: Decisions, material: Material) -> str:
     with torch.device("meta"):
         parameters = parameter_count(material.trainer(decided.model, decided.vocabulary, settings).build_model())
     tokens = sum(s.target_length(int(i)) for s in material.sources for i in (~s.held_out).nonzero()[0])
+    learned = ", ".join(f"{task} {count:,}" for task, count in decided.target_tokens.items())
+    mixture = f"target tokens: {learned}; " if len(decided.target_tokens) > 1 else ""
     return (
         f"{parameters / 1e6:.2f} M parameters, context {decided.model.context_length}, {tokens:,} training tokens; "
-        f"{settings.steps:,} steps of {settings.batch_size} rows ({decided.epochs:.3g} epochs), "
+        f"{settings.steps:,} steps of {settings.batch_size} rows ({decided.epochs:.3g} epochs), {mixture}"
         f"dropout {settings.dropout:g}, {settings.device} with {settings.threads} threads, seed {settings.seed}"
     )
 
 
-def held_out_rows(sources: Sequence[TokenSource], sequences: SequenceBuilder, context: int) -> Spread:
+def default_reverse(material: Material) -> float:
+    """Share of captioned documents that are learned from payload to caption: none of a run of one modality."""
+    return REVERSED if len(material.modalities) > 1 and material.is_reversible else 0.0
+
+
+def training_rows(material: Material, vocabulary: Vocabulary, context: int, settings: RunSettings) -> Drawing:
+    """What a run learns from, and in which order.
+
+    Raises:
+        OptionError: The mixture does not fit the corpora.
+    """
+    sequences = Sequences(vocabulary, learn_conditions=settings.loss_on == "all")
+    return drawing_of(
+        material.sources, sequences, context, seed=settings.seed, mix=settings.mix, reverse=settings.reverse
+    )
+
+
+def held_out_rows(
+    sources: Sequence[TokenSource],
+    sequences: SequenceBuilder,
+    context: int,
+    mix: Mapping[str, float] | None = None,
+    reverse: float = 0.0,
+) -> Rows:
     """What is evaluated on: evenly spaced validation rows, enough for a steady figure."""
-    rows = rows_of(sources, sequences, context, held_out=True, seed=None)
-    return Spread(rows, max(1, EVALUATION_TOKENS // context))
+    return held_out_of(sources, sequences, context, tokens=EVALUATION_TOKENS, mix=mix, reverse=reverse)
 
 
-def _settings(options: TrainOptions, size: Size, batch_size: int, threads: int, world: World) -> RunSettings:
-    """Everything but the number of steps and what follows from it.
+def _settings(options: TrainOptions, size: Size, reverse: float, threads: int, world: World) -> RunSettings:
+    """Everything but the batch and the number of steps, and what follows from them.
 
     Raises:
         OptionError: A device that is not there.
@@ -109,9 +144,12 @@ def _settings(options: TrainOptions, size: Size, batch_size: int, threads: int, 
     return RunSettings(
         size=options.get("size", DEFAULT_SIZE),
         steps=options.get("steps", 1),
-        minutes=None if "steps" in options else options.get("minutes", DEFAULT_MINUTES),
+        minutes=None if "steps" in options or "epochs" in options else options.get("minutes", DEFAULT_MINUTES),
+        epochs=options.get("epochs"),
+        mix=parse_mix(options["mix"]) if "mix" in options else None,
+        reverse=options.get("reverse", reverse),
         seed=options.get("seed", 0),
-        batch_size=options.get("batch_size", batch_size),
+        batch_size=options.get("batch_size", 1),
         micro_batch_size=options.get("micro_batch_size"),
         optimizer=optimizer,
         learning_rate=options.get("learning_rate", size.learning_rate * (1 if optimizer == "muon" else ADAM_SHARE)),
@@ -131,6 +169,9 @@ def _settings(options: TrainOptions, size: Size, batch_size: int, threads: int, 
         compile=options.get("compile", False),
         checkpoint_activations=options.get("checkpoint_activations", False),
         shard=options.get("shard", "none"),
+        checkpoint_minutes=options.get("checkpoint_minutes"),
+        keep=options.get("keep", KEEP),
+        keep_every=options.get("keep_every"),
         evaluate_every=1,
     )
 
@@ -140,14 +181,18 @@ def _autocast(options: TrainOptions, device: torch.device) -> Literal["bfloat16"
     return "bfloat16" if options.get("precision", "bfloat16" if fast else "float32") == "bfloat16" else None
 
 
-def _with_steps(plan: Decisions, material: Material, train: Dataset[Row], world: World, began: float) -> Decisions:
+def _with_steps(plan: Decisions, material: Material, train: Drawing, world: World, began: float) -> Decisions:
     settings = plan.settings
     steps = settings.steps
+    if settings.epochs is not None:
+        steps = max(1, math.ceil(settings.epochs * train.epoch / settings.batch_size))
     if settings.minutes is not None:
+        context = plan.model.context_length
         steps = steps_for_budget(
             material.trainer(plan.model, plan.vocabulary, settings),
-            train,
-            held_out_rows(material.sources, Sequences(plan.vocabulary), plan.model.context_length),
+            train.rows,
+            held_out_rows(material.sources, Sequences(plan.vocabulary), context, settings.mix, settings.reverse),
+            order=train.order,
             settings=settings,
             device=pick_device(settings.device, world.local_rank),
             minutes=settings.minutes,
@@ -155,8 +200,13 @@ def _with_steps(plan: Decisions, material: Material, train: Dataset[Row], world:
             began=began,
         )
     every = min(LONGEST_BETWEEN_CHECKPOINTS, max(1, -(-steps // EVALUATIONS)))
-    epochs = steps * settings.batch_size / len(train)
-    return replace(plan, settings=replace(settings, steps=steps, evaluate_every=every), epochs=epochs)
+    drawn = steps * settings.batch_size
+    return replace(
+        plan,
+        settings=replace(settings, steps=steps, evaluate_every=every),
+        epochs=drawn / train.epoch,
+        target_tokens=train.target_tokens(drawn),
+    )
 
 
 def context_for(sources: Sequence[TokenSource], size: Size, wanted: int | None) -> int:
@@ -196,11 +246,9 @@ def default_dropout(epochs: float) -> float:
     return 0.1 if epochs > FEW_EPOCHS else 0.0
 
 
-def default_batch(size: Size, rows: Dataset[Row]) -> int:
+def default_batch(size: Size, train: Drawing) -> int:
     """Rows that make about the size's tokens a step, judged by evenly spaced rows."""
-    probes = range(0, len(rows), max(1, len(rows) // 64))
-    mean = sum(len(rows.draw(index, 0).ids) for index in probes) / len(probes)
-    return max(1, min(len(rows), round(size.tokens_per_step / mean)))
+    return max(1, min(len(train.rows), round(size.tokens_per_step / train.ids_per_row)))
 
 
 def steps_for_budget(
@@ -211,12 +259,14 @@ def steps_for_budget(
     settings: LoopSettings,
     device: torch.device,
     minutes: float,
+    order: Order | None = None,
     world: World | None = None,
     began: float | None = None,
 ) -> int:
     """Turn minutes into a number of steps by timing some that are thrown away.
 
     Args:
+        order: Of the training examples; as in the loop without it.
         world: The processes that train together; the steps are those that the first of them counts.
         began: When the budget began to be spent (``time.monotonic``); now without it.
 
@@ -227,7 +277,7 @@ def steps_for_budget(
     began = time.monotonic() if began is None else began
     # As if early in a long run: the schedule must not end, and turn negative, while steps are timed.
     early = replace(settings, steps=100 * CALIBRATION_STEPS)
-    loop = Loop(trainer, train, early, device, held_out=held_out, world=world)
+    loop = Loop(trainer, train, early, device, held_out=held_out, order=order, world=world)
     loop.train_step()
     timed = time.monotonic()
     limit = max(0.5, minutes * 60 * 0.05)

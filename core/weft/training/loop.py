@@ -98,6 +98,8 @@ class Loop:
         micro_batch_size: Halved where the device runs out of memory.
         skipped: Steps left out so far.
         stopping: Whether the step that runs is the last of this process.
+        saving: Whether the main process wants a checkpoint after the step that runs.
+        save_due: Asked in every step whether it does.
     """
 
     def __init__(
@@ -123,7 +125,8 @@ class Loop:
         self.step = 0
         self.skipped = 0
         self.micro_batch_size = settings.micro_batch_size
-        self.stopping = False
+        self.stopping = self.saving = False
+        self.save_due: Callable[[], bool] = lambda: False
         self._stop_wanted = False
         self._trainer = trainer
         self._held_out = held_out
@@ -201,8 +204,8 @@ class Loop:
 
     def train_step(self) -> dict[str, float]:
         """One optimizer step; returns what is worth logging, see :meth:`weft.Callback.after_step`."""
-        sums = self.world.sum({**self._backward(), "stop": float(self._stop_wanted)})
-        self.stopping = sums.pop("stop") > 0
+        sums = self.world.sum({**self._backward(), "stop": float(self._stop_wanted), "save": float(self.save_due())})
+        self.stopping, self.saving = sums.pop("stop") > 0, sums.pop("save") > 0
         total, weight, tokens = (sums.pop(name) for name in ("total", "weight", "tokens"))
         norm = self._normalize_gradients(weight)
         figures = {"loss": total / max(weight, 1e-12), "gradient_norm": norm, "tokens": tokens}

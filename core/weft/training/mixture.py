@@ -16,62 +16,21 @@ import numpy.typing as npt
 
 from weft.errors import OptionError
 from weft.interfaces.segments import SequenceBuilder
-from weft.training.data import Rows, Spread, Strand, TokenSource, strands_of
-from weft.training.order import Order, SampleOrder
+from weft.interfaces.trainer import Dataset
+from weft.training.data import Row, Rows, Spread, Strand, TokenSource, strands_of
+from weft.training.feeding import Order
+from weft.training.order import SampleOrder
+from weft.training.shares import check_mix
 
 BLOCK = 4096
 """Rows in which each strand has its share exactly, to the nearest row."""
 
+PROBES = 64
+"""Rows of a strand that its mean length is judged by."""
+
 REVERSED = 0.5
 """Share of captioned documents that a run of several modalities learns from payload to caption
 (``docs/decisions/mixture.md``)."""
-
-
-def parse_mix(mix: str | Mapping[str, float]) -> dict[str, float]:
-    """Shares by modality, of any scale, from ``text=1,image=2`` or from a mapping.
-
-    Raises:
-        OptionError: A share that is no number above 0, or a modality that is named twice.
-    """
-    pairs = [entry.split("=", 1) for entry in mix.split(",")] if isinstance(mix, str) else list(mix.items())
-    shares: dict[str, float] = {}
-    for pair in pairs:
-        name, share = _share(*pair) if len(pair) == 2 else _share(pair[0], "")
-        if name in shares:
-            raise OptionError(f"the mixture names {name} twice; give one share for each modality")
-        shares[name] = share
-    return shares
-
-
-def _share(name: str, share: str | float) -> tuple[str, float]:
-    name = name.strip()
-    try:
-        value = float(share)
-    except ValueError:
-        raise OptionError(
-            f"the mixture must look like text=1,image=2,audio=1, but {name or 'a modality'} has no number for a share"
-        ) from None
-    if not 0 < value < math.inf:
-        raise OptionError(
-            f"the share of {name} in the mixture must be above 0, and finite, got {share}; to learn nothing of a "
-            f"corpus leave it out"
-        )
-    return name, value
-
-
-def check_mix(mix: Mapping[str, float], modalities: Sequence[str]) -> None:
-    """Hold the shares of a mixture against what the corpora are.
-
-    Raises:
-        OptionError: It names a modality that no corpus has, or leaves out one that they have.
-    """
-    known = ", ".join(dict.fromkeys(modalities))
-    for name in mix:
-        if name not in modalities:
-            raise OptionError(f"the mixture names {name}, but no corpus of {name} is given (there are: {known})")
-    missing = [name for name in dict.fromkeys(modalities) if name not in mix]
-    if missing:
-        raise OptionError(f"the mixture says nothing of {', '.join(missing)}; give each of {known} a share")
 
 
 def check_reverse(reverse: float) -> None:
@@ -111,7 +70,7 @@ def row_rates(strands: Sequence[Strand], mix: Mapping[str, float] | None, revers
     return np.asarray(weights, np.float64) / math.fsum(weights)
 
 
-class MixtureOrder(Order):
+class MixtureOrder:
     """Rows of several strands interleaved, each with a permutation and an epoch of its own.
 
     Every block of :data:`BLOCK` positions holds the same number of rows of each strand, spread over the block evenly
@@ -195,6 +154,12 @@ class Drawing:
         each = [self._tokens_of_a_row(place) * float(self.rates[place]) for place in forward]
         return present / math.fsum(each)
 
+    @property
+    def ids_per_row(self) -> float:
+        """Mean length of a row in ids, prompts and markers included, judged by evenly spaced rows."""
+        means = [_mean_length(strand.rows) for strand in self.strands]
+        return float(np.dot(self.rates, means))
+
     def target_tokens(self, drawn: int) -> dict[str, int]:
         """Target tokens that are learned by so many rows, by task."""
         found: dict[str, float] = {}
@@ -205,6 +170,11 @@ class Drawing:
 
     def _tokens_of_a_row(self, place: int) -> float:
         return self.strands[place].target_tokens / len(self.strands[place].rows)
+
+
+def _mean_length(rows: Dataset[Row]) -> float:
+    probes = range(0, len(rows), max(1, len(rows) // PROBES))
+    return sum(len(rows.draw(index, 0).ids) for index in probes) / len(probes)
 
 
 def drawing_of(
@@ -248,16 +218,18 @@ def held_out_of(
     sequences: SequenceBuilder,
     context_length: int,
     *,
-    rows: int,
+    tokens: int,
     mix: Mapping[str, float] | None = None,
     reverse: float = 0.0,
 ) -> Rows:
-    """What is evaluated on: about so many evenly spaced validation rows, of each strand as many as training has in
-    proportion, so that the held-out loss is of the same mixture as the loss of training."""
+    """What is evaluated on: evenly spaced validation rows of about so many tokens, of each strand as many as training
+    has in proportion, so that the held-out loss is of the same mixture as the loss of training."""
     strands = strands_of(sources, sequences, context_length, held_out=True, seed=None, backward=reverse > 0)
     if not strands or (mix is None and not any(strand.backward for strand in strands)):
-        return Rows([Spread(Rows([strand.rows for strand in strands]), rows)])
+        return Rows([Spread(Rows([strand.rows for strand in strands]), max(1, tokens // context_length))])
     present = {strand.modality for strand in strands}
     shares = None if mix is None else {name: share for name, share in mix.items() if name in present}
-    counts = apportion(row_rates(strands, shares, reverse), max(rows, len(strands)))
+    rates = row_rates(strands, shares, reverse)
+    length = float(np.dot(rates, [_mean_length(strand.rows) for strand in strands]))
+    counts = apportion(rates, max(round(tokens / length), len(strands)))
     return Rows([Spread(strand.rows, int(count)) for strand, count in zip(strands, counts, strict=True)])

@@ -42,7 +42,7 @@ class TrainingContext:
 class NextTokenTrainer(Trainer[Row]):
     """Cross entropy of the next id, in nats, summed over the ids that are to be learned.
 
-    In evaluation it also reports, by modality, ``NAME/nats_per_token``, and for text ``text/bits_per_byte``.
+    It also reports, by modality, ``NAME/nats_per_token``, and for text ``text/bits_per_byte``.
     """
 
     def __init__(self, context: TrainingContext) -> None:
@@ -86,20 +86,17 @@ class NextTokenTrainer(Trainer[Row]):
         hidden = model.hidden_of(batch["ids"][:, :-1], lengths)[learned]
         total, losses = linear_cross_entropy(hidden, model.embedding.weight, targets)
         owner = batch["modality"].repeat_interleave(lengths)[learned]
-        metrics = {} if model.training else self._by_modality(losses, targets, owner)
-        return LossSum(total, targets.numel(), metrics)
+        return LossSum(total, targets.numel(), self._by_modality(losses.detach(), targets, owner))
 
-    def _by_modality(
-        self, losses: Tensor, targets: Tensor, owner: Tensor
-    ) -> Mapping[str, tuple[Tensor, Tensor]]:
-        metrics: dict[str, tuple[Tensor, Tensor]] = {}
-        for place, name in enumerate(self.context.modalities):
-            mine = owner == place
-            nats = losses[mine].sum()
-            metrics[f"{name}/nats_per_token"] = (nats, mine.sum())
-            if name == "text" and self.context.bytes_per_token is not None:
-                metrics["text/bits_per_byte"] = (
-                    nats / math.log(2),
-                    self._bytes.to(targets.device)[targets[mine]].sum(),
-                )
+    def _by_modality(self, losses: Tensor, targets: Tensor, owner: Tensor) -> Mapping[str, tuple[Tensor, Tensor]]:
+        names = self.context.modalities
+        nats = losses.new_zeros(len(names)).index_add_(0, owner, losses)
+        tokens = torch.bincount(owner, minlength=len(names))
+        metrics = {f"{name}/nats_per_token": (nats[place], tokens[place]) for place, name in enumerate(names)}
+        if "text" in names and self.context.bytes_per_token is not None:
+            place = names.index("text")
+            if self._bytes.device != targets.device:
+                self._bytes = self._bytes.to(targets.device)
+            bytes_of_text = self._bytes[targets[owner == place]].sum()
+            metrics["text/bits_per_byte"] = (nats[place] / math.log(2), bytes_of_text)
         return metrics

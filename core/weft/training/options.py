@@ -10,11 +10,12 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Annotated, Any, Literal
 
-from pydantic import Field, TypeAdapter, ValidationError
+from pydantic import AfterValidator, Field, TypeAdapter, ValidationError
 from pydantic.fields import FieldInfo
 from typing_extensions import TypedDict
 
 from weft.errors import OptionError
+from weft.training.shares import parse_mix
 
 Positive = Field(gt=0, allow_inf_nan=False)
 Share = Field(ge=0, lt=1)
@@ -36,6 +37,26 @@ class BudgetOptions(TypedDict, total=False):
     steps: Annotated[int, Positive, Field(description="Optimizer steps.")]
     minutes: Annotated[
         float, Positive, Field(description="Time budget; 5 without any. Becomes a number of steps before the first.")
+    ]
+    epochs: Annotated[
+        float, Positive, Field(description="As many target tokens as the corpora have, so many times over.")
+    ]
+
+
+class MixtureOptions(TypedDict, total=False):
+    """Mixture"""
+
+    mix: Annotated[
+        str | Mapping[str, float],
+        AfterValidator(parse_mix),
+        Field(description="Shares of target tokens, text=1,image=2; without it every sample comes equally often."),
+    ]
+    reverse: Annotated[
+        float,
+        Share,
+        Field(
+            description="Share of captioned documents learned from content to caption; half if there are several kinds."
+        ),
     ]
 
 
@@ -96,11 +117,25 @@ class ComputeOptions(TypedDict, total=False):
     ]
 
 
-TrainSections = (ModelOptions, BudgetOptions, OptimizationOptions, ComputeOptions)
+class CheckpointOptions(TypedDict, total=False):
+    """Checkpoints"""
+
+    checkpoint_minutes: Annotated[
+        float, Positive, Field(description="Time between checkpoints; 5, or more where saving takes long, without it.")
+    ]
+    keep: Annotated[
+        int, Positive, Field(description="So many of the last checkpoints stay, and the best; 2 without it.")
+    ]
+    keep_every: Annotated[int, Positive, Field(description="The weights of every N-th step are saved, and stay.")]
+
+
+TrainSections = (ModelOptions, BudgetOptions, MixtureOptions, OptimizationOptions, ComputeOptions, CheckpointOptions)
 """In the order of the help; the docstring of each is its title."""
 
 
-class TrainOptions(ModelOptions, BudgetOptions, OptimizationOptions, ComputeOptions, total=False):
+class TrainOptions(
+    ModelOptions, BudgetOptions, MixtureOptions, OptimizationOptions, ComputeOptions, CheckpointOptions, total=False
+):
     """The options of :func:`weft.train`; each may be left out."""
 
 
@@ -131,7 +166,8 @@ def option_facts() -> Iterator[OptionFacts]:
             choices = typing.get_args(kind) if typing.get_origin(kind) is Literal else ()
             described = (extra.description for extra in extras if isinstance(extra, FieldInfo) and extra.description)
             title = (section.__doc__ or "").strip()
-            yield OptionFacts(name, str if choices else kind, choices, next(described, ""), title)
+            typed = kind if isinstance(kind, type) and not choices else str
+            yield OptionFacts(name, typed, choices, next(described, ""), title)
 
 
 def check_options(options: TrainOptions) -> TrainOptions:
@@ -149,8 +185,9 @@ def check_options(options: TrainOptions) -> TrainOptions:
         checked = TypeAdapter(TrainOptions).validate_python(given)
     except ValidationError as error:
         raise OptionError(_sentence(error)) from error
-    if "steps" in checked and "minutes" in checked:
-        raise OptionError("steps and minutes exclude each other; give one of them")
+    budgets = [name for name in BudgetOptions.__annotations__ if name in checked]
+    if len(budgets) > 1:
+        raise OptionError(f"{' and '.join(budgets)} exclude each other; give one of them")
     return checked
 
 

@@ -2,20 +2,11 @@
 
 from __future__ import annotations
 
-from typing import Protocol
-
 import numpy as np
 import numpy.typing as npt
 
 
-class Order(Protocol):
-    """Where the loop looks up its examples."""
-
-    def at(self, position: int) -> tuple[int, int]:
-        """``(example, epoch)`` at a global sample index, from 0."""
-
-
-class SampleOrder(Order):
+class SampleOrder:
     """A fresh permutation of the examples every epoch.
 
     Args:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import os
 from collections.abc import Mapping, Sequence
+from contextlib import nullcontext
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -20,11 +21,13 @@ from weft.models.config import ModelConfig
 from weft.models.device import cpu_threads, enough_memory, pick_device
 from weft.storage.atomic import check_target
 from weft.storage.checkpoints import TrainingState
+from weft.storage.keep import Keep
+from weft.storage.lock import locked
 from weft.storage.run import RunFolder, RunManifest
 from weft.storage.summaries import memorizing
-from weft.training.callbacks import KeepWeights, LogMetrics, ShowEvaluation, ShowProgress
-from weft.training.data import rows_of
-from weft.training.decisions import Decisions, decide, describe, held_out_rows
+from weft.training.callbacks import LogMetrics, ShowEvaluation, ShowProgress
+from weft.training.decisions import Decisions, decide, describe, held_out_rows, training_rows
+from weft.training.keeping import KeepCheckpoints, SaveClock, ending_well
 from weft.training.loop import Loop
 from weft.training.material import Material
 from weft.training.options import TrainOptions, differences
@@ -139,6 +142,9 @@ def _manifest(path: Path, material: Material, decided: Decisions, reporter: Repo
         conditional=_conditional(material),
         codecs=dict(material.codec_hashes),
         weft=__version__,
+        directions=material.directions(decided.settings.reverse),
+        preparation=dict(material.preparation),
+        target_tokens=dict(decided.target_tokens),
     )
 
 
@@ -151,11 +157,12 @@ def _train(
     folder: RunFolder, material: Material, reporter: Reporter, world: World, elsewhere: str | None = None
 ) -> None:
     settings = RunSettings.from_json(folder.manifest.settings)
-    with reporter.task("training", settings.steps, "step") as task:
+    alone = locked(folder.path) if world.is_main else nullcontext()
+    with alone, reporter.task("training", settings.steps, "step") as task:
         loop = _loop(folder, material, settings, world, elsewhere)
         notes: Mapping[str, Any] = {}
-        if folder.checkpoints.pointers():
-            state = folder.checkpoints.load("last")
+        state = folder.checkpoints.newest(reporter.warn)
+        if state is not None:
             _restore(loop, state, folder)
             notes = state.notes
             task.advance(state.step)
@@ -163,11 +170,17 @@ def _train(
         best = notes.get("best")
         log = LogMetrics(folder, notes.get("unlogged", ()))
         shown = ShowEvaluation(reporter, best["loss"] if best else math.inf)
-        keep = KeepWeights(
-            folder=folder, loop=loop, log=log, best=best, last=notes.get("last"), every=settings.evaluate_every
+        keep = KeepCheckpoints(
+            folder=folder,
+            loop=loop,
+            log=log,
+            keep=Keep(settings.keep, settings.keep_every),
+            clock=SaveClock(settings.checkpoint_minutes),
+            notes=notes,
         )
         loop.callbacks = [ShowProgress(task), log, shown, keep]
-        loop.run()
+        with ending_well(loop, folder, reporter):
+            loop.run()
     _judge(keep, reporter)
 
 
@@ -175,13 +188,15 @@ def _loop(folder: RunFolder, material: Material, settings: RunSettings, world: W
     """The loop of a run, at its first step."""
     config = ModelConfig.from_json(folder.manifest.model)
     vocabulary = Vocabulary.from_json(folder.manifest.vocabulary)
-    sequences = Sequences(vocabulary)
+    context = config.context_length
+    train = training_rows(material, vocabulary, context, settings)
     return Loop(
         material.trainer(config, vocabulary, settings),
-        rows_of(material.sources, sequences, config.context_length, held_out=False, seed=settings.seed),
+        train.rows,
         settings,
         _device(settings, world, elsewhere),
-        held_out=held_out_rows(material.sources, sequences, config.context_length),
+        held_out=held_out_rows(material.sources, Sequences(vocabulary), context, settings.mix, settings.reverse),
+        order=train.order,
         world=world,
         folder=folder.path,
     )
@@ -200,11 +215,6 @@ def _device(settings: RunSettings, world: World, elsewhere: str | None) -> torch
 
 
 def _restore(loop: Loop, state: TrainingState, folder: RunFolder) -> None:
-    if not state.optimizer:
-        raise FolderError(
-            f"{folder.path} cannot go on: the optimizer's part of its last checkpoint is missing; copy the whole "
-            f"folder, or train into a new one"
-        )
     try:
         loop.restore(state)
     except (RuntimeError, ValueError, KeyError) as error:
@@ -215,7 +225,7 @@ def _restore(loop: Loop, state: TrainingState, folder: RunFolder) -> None:
         ) from error
 
 
-def _judge(keep: KeepWeights, reporter: Reporter) -> None:
+def _judge(keep: KeepCheckpoints, reporter: Reporter) -> None:
     if keep.last is None:
         if keep.best is None:
             reporter.warn("nothing was held out (too few items), so nobody can tell learning from memorizing here")
