@@ -1,4 +1,4 @@
-"""What the tests run in one process, or in several that torchrun starts: `python processes.py CASE OUT key=value ...`.
+"""What the tests run in one process, or in several by torchrun: ``python processes.py '[[CASE, OUT, {}], ...]'``.
 
 Not a test itself; see test_parallel.py.
 """
@@ -88,7 +88,12 @@ class NumberedDocuments(weft.Dataset[Numbered]):
 def gradients(out: Path, world: World, *, dtype: str, size: int, micro: int, shard: str = "none") -> None:
     """The gradient of one step, after it was divided by the global weight, and its loss."""
     settings = LoopSettings(
-        steps=3, batch_size=size, micro_batch_size=micro, clip=1e9, optimizer="adamw", shard=shard  # type: ignore[arg-type]
+        steps=3,
+        batch_size=size,
+        micro_batch_size=micro,
+        clip=1e9,
+        optimizer="adamw",
+        shard=shard,  # type: ignore[arg-type]
     )
     loop = Loop(Doubles(getattr(torch, dtype)), Documents(), settings, CPU, world=world)
     caught: dict[str, Tensor] = {}
@@ -121,7 +126,7 @@ def piece(out: Path, world: World, *, until: int, shard: str = "none") -> None:
     trainer = Counting(out / f"seen-{until}-{world.rank}.txt")
     loop = Loop(trainer, NumberedDocuments(), settings, CPU, world=world)
     store = CheckpointStore(out / "checkpoints")
-    if store.pointers():
+    if store.steps():
         loop.restore(store.load("last"))
     while loop.step < until:
         loop.train_step()
@@ -132,8 +137,7 @@ def piece(out: Path, world: World, *, until: int, shard: str = "none") -> None:
 
 
 if __name__ == "__main__":
-    case, out, *assignments = sys.argv[1:]
-    options = {name: json.loads(value) for name, value in (each.split("=") for each in assignments)}
     torch.set_num_threads(1)
     with open_world() as joined:
-        globals()[case](Path(out), joined, **options)
+        for case, out, options in json.loads(sys.argv[1]):
+            globals()[case](Path(out), joined, **options)

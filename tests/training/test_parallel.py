@@ -7,7 +7,7 @@ import os
 import subprocess
 import sys
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -23,26 +23,30 @@ from weft.training.world import World
 SCRIPT = Path(__file__).with_name("processes.py")
 
 
-def launch(case: str, out: Path, processes: int = 1, **options: Any) -> None:
-    """Run a case of processes.py in so many processes."""
+Case = tuple[str, Path, dict[str, Any]]
+
+
+def launch(cases: Sequence[Case], processes: int = 1) -> None:
+    """Run cases of processes.py, one after another, in so many processes."""
     alone = [sys.executable]
     several = [*alone, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node", str(processes)]
-    arguments = [str(SCRIPT), case, str(out), *(f"{name}={json.dumps(value)}" for name, value in options.items())]
     done = subprocess.run(
-        [*(several if processes > 1 else alone), *arguments],
+        [
+            *(several if processes > 1 else alone),
+            str(SCRIPT),
+            json.dumps([(case, str(out), options) for case, out, options in cases]),
+        ],
         env={**os.environ, "OMP_NUM_THREADS": "1"},
         capture_output=True,
         text=True,
         timeout=240,
         check=False,
     )
-    assert done.returncode == 0, done.stderr[-4000:]
+    assert done.returncode == 0, done.stderr[:6000]
 
 
-def arrays(out: Path, case: str, name: str, **options: Any) -> dict[str, npt.NDArray[Any]]:
-    path = out / f"{name}.npz"
-    launch(case, path, **options)
-    with np.load(path, allow_pickle=False) as file:
+def arrays(out: Path) -> dict[str, npt.NDArray[Any]]:
+    with np.load(out, allow_pickle=False) as file:
         return dict(file)
 
 
@@ -58,37 +62,42 @@ def distance(one: Mapping[str, npt.NDArray[Any]], other: Mapping[str, npt.NDArra
 def test_gradients_do_not_depend_on_accumulation_or_processes(dtype: str, limit: float, tmp_path: Path) -> None:
     """On ragged batches: 13 documents of unequal length, accumulated once, twice and four times, in one and two
     processes, and sharded."""
-    whole = arrays(tmp_path, "gradients", "whole", dtype=dtype, size=13, micro=13)
-    assert len(whole) > 10
-    ways: dict[str, dict[str, Any]] = {
-        "1-2": {"processes": 1, "micro": 7},
-        "1-4": {"processes": 1, "micro": 4},
-        "2-1": {"processes": 2, "micro": 7},
-        "2-2": {"processes": 2, "micro": 4},
-        "2-4": {"processes": 2, "micro": 2},
-        "2-2-full": {"processes": 2, "micro": 4, "shard": "full"},
+    ways: dict[int, dict[str, dict[str, Any]]] = {
+        1: {"whole": {"micro": 13}, "1-2": {"micro": 7}, "1-4": {"micro": 4}},
+        2: {
+            "2-1": {"micro": 7},
+            "2-2": {"micro": 4},
+            "2-4": {"micro": 2},
+            "2-2-full": {"micro": 4, "shard": "full"},
+        },
     }
-    for name, way in ways.items():
-        found = arrays(tmp_path, "gradients", name, dtype=dtype, size=13, **way)
-        assert distance(found, whole) < limit, name
+    common = {"dtype": dtype, "size": 13}
+    for processes, named in ways.items():
+        launch([("gradients", tmp_path / f"{n}.npz", {**common, **way}) for n, way in named.items()], processes)
+    whole = arrays(tmp_path / "whole.npz")
+    assert len(whole) > 10
+    for name in [*ways[1], *ways[2]]:
+        assert distance(arrays(tmp_path / f"{name}.npz"), whole) < limit, name
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("optimizer", ["muon", "adamw"])
 def test_sharded_weights_are_those_of_one_process(optimizer: str, tmp_path: Path) -> None:
     options = {"optimizer": optimizer, "ema": 0.9}
-    one = arrays(tmp_path, "weights", "one", **options)
+    launch([("weights", tmp_path / "one.npz", options)])
+    several: list[Case] = [("weights", tmp_path / f"{way}.npz", {**options, "shard": way}) for way in ("none", "full")]
+    launch(several, processes=2)
+    one = arrays(tmp_path / "one.npz")
     assert any(name.startswith("average/") for name in one)
-    for shard in ("none", "full"):
-        several = arrays(tmp_path, "weights", shard, processes=2, shard=shard, **options)
-        assert distance(several, one) < 1e-9, shard
+    for _, path, _ in several:
+        assert distance(arrays(path), one) < 1e-12, path.stem
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("shard", ["none", "full"])
 def test_from_one_process_to_two_and_back_no_example_is_lost_or_repeated(shard: str, tmp_path: Path) -> None:
     for until, processes in ((4, 1), (8, 2), (12, 1)):
-        launch("piece", tmp_path, processes=processes, until=until, shard=shard)
+        launch([("piece", tmp_path, {"until": until, "shard": shard})], processes)
     seen = [int(line) for path in tmp_path.glob("seen-*.txt") for line in path.read_text().split()]
     assert len(seen) == 12 * 5
     counts = Counter(seen)

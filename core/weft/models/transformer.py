@@ -127,9 +127,7 @@ class Attention(nn.Module):
         out: Tensor = self.output(mixed)
         return out
 
-    def _rows(
-        self, x_BTW: Tensor, turns: tuple[Tensor, Tensor], cache: Cache | None, mask: Tensor | None
-    ) -> Tensor:
+    def _rows(self, x_BTW: Tensor, turns: tuple[Tensor, Tensor], cache: Cache | None, mask: Tensor | None) -> Tensor:
         rows, length, _ = x_BTW.shape
         query, key, value = (part.view(rows, length, -1, self.head_size) for part in self.qkv.split(x_BTW))
         query_BHTD = rotate(self.query_norm(query), *turns).transpose(1, 2)

@@ -12,7 +12,10 @@ from typing import Any
 
 import torch
 from torch import Tensor
+from torch.distributed.tensor import DTensor
 from torch.optim import Optimizer
+
+from weft.training.parallel import local, part_of, whole_of_part
 
 _COEFFICIENTS = (3.4445, -4.7750, 2.0315)
 
@@ -60,23 +63,37 @@ class Muon(Optimizer):
     @torch.no_grad()
     def step(self, closure: Callable[[], float] | None = None) -> None:  # type: ignore[override]
         group = self.param_groups[0]
-        parameters: list[Tensor] = group["params"]
-        active = [i for i, parameter in enumerate(parameters) if parameter.grad is not None]
-        gradients = [gradient for parameter in parameters if (gradient := parameter.grad) is not None]
-        buffers = [self._momentum(parameters[i]) for i in active]
-        torch._foreach_lerp_(buffers, gradients, 1 - group["momentum"])
-        updates = torch._foreach_lerp(gradients, buffers, group["momentum"])
-        torch._foreach_mul_([parameters[i] for i in active], 1 - group["lr"] * group["weight_decay"])
+        moving = [(i, p, p.grad) for i, p in enumerate(group["params"]) if p.grad is not None]
+        updates = self._nesterov([(parameter, gradient) for _, parameter, gradient in moving], group["momentum"])
+        weights = [local(parameter) for _, parameter, _ in moving]
+        torch._foreach_mul_(weights, 1 - group["lr"] * group["weight_decay"])
         by_shape: dict[tuple[int, int], list[tuple[Tensor, Tensor]]] = defaultdict(list)
-        for i, update in zip(active, updates, strict=True):
+        sharded: list[tuple[DTensor, Tensor]] = []
+        for (i, parameter, _), update in zip(moving, updates, strict=True):
+            target, moved = parameter, update
+            if isinstance(parameter, DTensor):
+                # Directions depend on whole matrices: every process works them out, and takes its part.
+                moved = whole_of_part(update, parameter)
+                target = torch.zeros_like(moved)
+                sharded.append((parameter, target))
             rows = self._splits[i]
-            targets = torch.split(parameters[i].flatten(1), rows)
-            for target, piece in zip(targets, torch.split(update.flatten(1), rows), strict=True):
-                by_shape[(piece.shape[0], piece.shape[1])].append((target, piece))
+            for there, piece in zip(
+                torch.split(target.flatten(1), rows), torch.split(moved.flatten(1), rows), strict=True
+            ):
+                by_shape[(piece.shape[0], piece.shape[1])].append((there, piece))
         for (rows_, columns), pairs in by_shape.items():
             directions = orthogonalize(torch.stack([piece for _, piece in pairs]))
             scale = max(1.0, rows_ / columns) ** 0.5
             torch._foreach_add_([target for target, _ in pairs], directions.unbind(), alpha=-group["lr"] * scale)
+        for parameter, change in sharded:
+            local(parameter).add_(part_of(change, parameter))
+
+    def _nesterov(self, pairs: Sequence[tuple[Tensor, Tensor]], momentum: float) -> list[Tensor]:
+        """Updates from parameters and gradients; of sharded ones what lies here."""
+        buffers = [local(self._momentum(parameter)) for parameter, _ in pairs]
+        gradients = [local(gradient) for _, gradient in pairs]
+        torch._foreach_lerp_(buffers, gradients, 1 - momentum)
+        return list(torch._foreach_lerp(gradients, buffers, momentum))
 
     def _momentum(self, parameter: Tensor) -> Tensor:
         state: dict[str, Any] = self.state[parameter]

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor, nn
 from torch.distributed.device_mesh import init_device_mesh
 from torch.distributed.fsdp import FSDPModule, fully_shard
-from torch.distributed.tensor import DTensor, distribute_tensor
+from torch.distributed.tensor import DTensor, Replicate, distribute_tensor
 from torch.nn.parallel import DistributedDataParallel
 
 from weft.interfaces.trainer import Batch, LossSum, Trainer
@@ -88,3 +88,23 @@ def placed_like(tensor: Tensor, example: Tensor) -> Tensor:
 def local(tensor: Tensor) -> Tensor:
     """What of it lies in this process; shares its memory."""
     return tensor.to_local() if isinstance(tensor, DTensor) else tensor
+
+
+def part_of(whole_tensor: Tensor, example: DTensor) -> Tensor:
+    """What of a tensor that every process has whole belongs to this one, if it is sharded as another is."""
+    everywhere = [Replicate()] * example.device_mesh.ndim
+    spread_out = DTensor.from_local(whole_tensor, example.device_mesh, everywhere, run_check=False)
+    return spread_out.redistribute(placements=example.placements).to_local()
+
+
+def whole_of_part(part: Tensor, example: DTensor) -> Tensor:
+    """The tensor that the processes have parts of, which are sharded as another tensor is. All of them ask."""
+    sharded = DTensor.from_local(
+        part,
+        example.device_mesh,
+        example.placements,
+        run_check=False,
+        shape=example.shape,
+        stride=example.stride(),
+    )
+    return sharded.full_tensor()
