@@ -10,6 +10,10 @@ import psutil
 
 from weft.training.footprint import Footprint
 
+SHARE = {"cpu": 0.5}
+"""Of the free memory that a step may take, elsewhere 0.8: estimates leave out scratch space inside operations and
+fragmentation, and a CPU's memory belongs to other programs too."""
+
 
 @dataclass(frozen=True, slots=True)
 class MemoryEstimate:
@@ -91,6 +95,20 @@ class Estimator:
             middle = (low + high) // 2
             low, high = (middle, high) if self.at(middle, shards).total <= budget else (low, middle)
         return low
+
+
+def find_rows(estimator: Estimator, free: float, batch: int, shards: int = 1) -> int:
+    """Rows at once that fit into memory and cut a batch into even parts.
+
+    Args:
+        estimator: Of the model.
+        free: Bytes that a step may take on top of what the process holds.
+        batch: Rows of a step in one process.
+        shards: Processes that weights, gradients and states are spread over.
+    """
+    most = estimator.rows_within(free + estimator.program, batch, shards)
+    parts = -(-batch // most)
+    return -(-batch // parts)
 
 
 def program_bytes() -> int:
