@@ -33,6 +33,7 @@ from weft.training.decisions import (
 )
 from weft.training.loop import LoopSettings
 from weft.training.material import Material
+from weft.training.mixture import Drawing, drawing_of
 from weft.training.next_token import NextTokenTrainer
 from weft.training.options import TrainOptions, check_options
 from weft.training.settings import RunSettings
@@ -112,9 +113,19 @@ class TestBatch:
     def test_never_none(self) -> None:
         assert default_batch(SMALL, self.rows(source("image", [500] * 3))) == 1
 
-    def rows(self, corpus: TokenSource) -> Any:
-        sequences = Sequences(Vocabulary.build({"image": 20, "text": 20}))
-        return rows_of([corpus], sequences, 1024, held_out=False, seed=0)
+    def test_a_mixture_is_judged_by_what_comes_how_often(self) -> None:
+        sources = [source("image", [9] * 300), source("text", [1000] * 3)]
+        sequences = Sequences(Vocabulary.build({"image": 20, "text": 1000}))
+        batches = [
+            default_batch(NANO, drawing_of(sources, sequences, 64, seed=0, mix={"image": share, "text": 1}))
+            for share in (0.01, 1, 100)
+        ]
+        assert batches == sorted(batches)
+        assert batches[0] < 20
+        assert batches[2] > 80
+
+    def rows(self, corpus: TokenSource) -> Drawing:
+        return drawing_of([corpus], Sequences(Vocabulary.build({"image": 20, "text": 20})), 1024, seed=0)
 
 
 @pytest.fixture
