@@ -17,7 +17,7 @@ MB = 1 << 20
 def estimator(row: float, fixed: float = 0.0) -> Estimator:
     """Of a model whose rows take so many bytes each."""
     nothing = Linear(0, 0)
-    footprint = Footprint(nothing, nothing, nothing, fixed, Linear(0, row / 100))
+    footprint = Footprint(nothing, nothing, nothing, nothing, fixed, Linear(0, row / 100))
     return Estimator(footprint, layers=1, length=100, keeps_average=False, program=50 * MB)
 
 

@@ -21,7 +21,7 @@ class MemoryEstimate:
 
     Attributes:
         weights: Of the model.
-        gradients: As many.
+        gradients: Of what is learned of it.
         optimizer: Its state.
         average: Averaged weights (EMA), where they are kept.
         activations: Of all blocks, for a micro-batch.
@@ -76,7 +76,7 @@ class Estimator:
         gathered = footprint.weights.at(min(2, self.layers)) if shards > 1 else 0.0
         return MemoryEstimate(
             weights=round(weights / shards),
-            gradients=round(weights / shards),
+            gradients=round(footprint.gradients.at(self.layers) / shards),
             optimizer=round(footprint.state.at(self.layers) / shards),
             average=round(weights / shards) if self.keeps_average else 0,
             activations=round(footprint.position.block * self.layers * positions),
