@@ -2,37 +2,32 @@
 
 from __future__ import annotations
 
-import copy
-import time
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
-import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from torch import Tensor, nn
 from typing_extensions import Unpack
 
 import weft
 from weft.codecs.sequence import Sequences
 from weft.codecs.vocabulary import Vocabulary
 from weft.models.sizes import SIZES, Size
+from weft.training.calibration import EVALUATIONS, FEWEST_STEPS
 from weft.training.data import TokenSource, longest_document, rows_of
 from weft.training.decisions import (
-    EVALUATIONS,
     Decisions,
     context_for,
     decide,
     default_batch,
     default_dropout,
     describe,
-    steps_for_budget,
 )
-from weft.training.loop import LoopSettings
 from weft.training.material import Material
+from weft.training.mixture import Drawing, drawing_of
 from weft.training.next_token import NextTokenTrainer
 from weft.training.options import TrainOptions, check_options
 from weft.training.settings import RunSettings
@@ -112,9 +107,19 @@ class TestBatch:
     def test_never_none(self) -> None:
         assert default_batch(SMALL, self.rows(source("image", [500] * 3))) == 1
 
-    def rows(self, corpus: TokenSource) -> Any:
-        sequences = Sequences(Vocabulary.build({"image": 20, "text": 20}))
-        return rows_of([corpus], sequences, 1024, held_out=False, seed=0)
+    def test_a_mixture_is_judged_by_what_comes_how_often(self) -> None:
+        sources = [source("image", [9] * 300), source("text", [1000] * 3)]
+        sequences = Sequences(Vocabulary.build({"image": 20, "text": 1000}))
+        batches = [
+            default_batch(NANO, drawing_of(sources, sequences, 64, seed=0, mix={"image": share, "text": 1}))
+            for share in (0.01, 1, 100)
+        ]
+        assert batches == sorted(batches)
+        assert batches[0] < 20
+        assert batches[2] > 80
+
+    def rows(self, corpus: TokenSource) -> Drawing:
+        return drawing_of([corpus], Sequences(Vocabulary.build({"image": 20, "text": 20})), 1024, seed=0)
 
 
 @pytest.fixture
@@ -132,7 +137,8 @@ class TestDecide:
         assert (chosen.steps, chosen.seed, chosen.threads, chosen.minutes) == (50, 3, 1, None)
         assert (chosen.learning_rate, decided.model.width, decided.model.context_length) == (0.02, 8, 16)
         assert chosen.batch_size == round(64 / 17)
-        assert -(-50 // chosen.evaluate_every) <= EVALUATIONS
+        low, high = EVALUATIONS
+        assert low <= -(-50 // chosen.evaluate_every) <= high
         rows = rows_of(self.data.sources, Sequences(decided.vocabulary), 16, held_out=False, seed=3)
         assert decided.epochs == pytest.approx(50 * chosen.batch_size / len(rows))
         assert "50 steps" in describe(decided, self.data)
@@ -162,9 +168,37 @@ class TestDecide:
         assert (decided.model.context_length, decided.model.dropout, chosen.dropout) == (24, 0.25, 0.25)
 
     def test_minutes_become_steps(self) -> None:
-        decided = settle(self.data, size="small", minutes=0.05)
-        assert decided.settings.steps >= EVALUATIONS
-        assert decided.settings.minutes == 0.05
+        decided = settle(self.data, size="small", minutes=0.2)
+        assert decided.settings.steps >= FEWEST_STEPS
+        assert decided.settings.minutes == 0.2
+
+    def test_epochs_and_minutes_are_what_is_less(self) -> None:
+        one = settle(self.data, size="small", epochs=1)
+        assert one.epochs == pytest.approx(1, abs=0.05)
+        assert one.settings.minutes is None
+        both = settle(self.data, size="small", epochs=1, minutes=5)
+        assert both.settings.steps == one.settings.steps
+        hurried = settle(self.data, size="small", epochs=1e6, minutes=0.2)
+        assert hurried.epochs < 1e4
+
+    def test_rows_at_once_are_written_down(self) -> None:
+        assert settle(self.data, size="small", steps=7, batch_size=6).settings.micro_batch_size == 6
+
+    def test_rows_at_once_follow_from_free_memory(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        whole = settle(self.data, size="small", steps=7, batch_size=32).memory
+        room = 2 * (whole.at(9).total - whole.program)  # half of which may be taken
+        monkeypatch.setattr("weft.training.outlook.free_memory", lambda device: room)
+        # Nine fit: four parts of eight.
+        assert settle(self.data, size="small", steps=7, batch_size=32).settings.micro_batch_size == 8
+
+    def test_a_batch_that_is_larger_than_the_data(self) -> None:
+        with pytest.raises(weft.OptionError, match=r"batch_size is 5000, but there are only 6\d\d rows to learn from"):
+            settle(self.data, size="small", steps=7, batch_size=5000)
+
+    def test_nothing_to_train_on(self) -> None:
+        nothing = TokenSource("text", [np.zeros(9, dtype=np.uint16)], [None], np.array([True]))
+        with pytest.raises(weft.TrainingError, match="nothing to train on"):
+            settle(material(nothing), size="small", steps=7)
 
     def test_an_unknown_size(self) -> None:
         with pytest.raises(weft.OptionError, match="size 'huge' is unknown; choose one of nano, micro"):
@@ -173,61 +207,6 @@ class TestDecide:
     def test_an_unknown_device(self) -> None:
         with pytest.raises(weft.OptionError, match="device 'toaster' is not available"):
             settle(self.data, size="small", steps=7, device="toaster")
-
-
-class Slow(weft.Trainer[Tensor]):
-    """A linear model whose step takes a known time."""
-
-    def __init__(self, seconds: float) -> None:
-        self.seconds = seconds
-        self.models: list[tuple[nn.Module, nn.Module]] = []
-        """As they were made, and as they were trained."""
-
-    def build_model(self) -> nn.Module:
-        model = nn.Linear(2, 1)
-        self.models.append((copy.deepcopy(model), model))
-        return model
-
-    def collate(self, items: Sequence[Tensor]) -> weft.Batch:
-        return {"x": torch.stack(list(items))}
-
-    def loss(self, model: nn.Module, batch: weft.Batch) -> weft.LossSum:
-        time.sleep(self.seconds)
-        return weft.LossSum((model(batch["x"]) - 1).square().sum(), len(batch["x"]))
-
-
-class Points(weft.Dataset[Tensor]):
-    def __len__(self) -> int:
-        return 8
-
-    def draw(self, index: int, epoch: int) -> Tensor:
-        return torch.tensor([float(index), 1.0])
-
-
-class TestBudget:
-    def steps(self, trainer: Slow, minutes: float) -> int:
-        chosen = LoopSettings(steps=1, batch_size=4)
-        return steps_for_budget(
-            trainer, Points(), Points(), settings=chosen, device=torch.device("cpu"), minutes=minutes
-        )
-
-    def test_steps_fill_the_budget(self) -> None:
-        # 60 s of steps of 10 ms, less the evaluations and the timing itself; a loaded machine gets fewer.
-        assert 1500 < self.steps(Slow(0.01), 1.0) < 5900
-
-    def test_a_budget_that_is_over_before_it_begins(self) -> None:
-        with pytest.raises(
-            weft.OptionError, match=r"0\.005 minutes are too short .* allow at least .* or give --steps"
-        ):
-            self.steps(Slow(0.05), 0.005)
-
-    def test_timed_steps_descend(self) -> None:
-        """They are thrown away, but must not run off to infinity before they are timed."""
-        trainer = Slow(0.0)
-        self.steps(trainer, 1.0)
-        ((before, after),) = trainer.models
-        batch = trainer.collate([Points().draw(i, 0) for i in range(8)])
-        assert trainer.loss(after, batch).total < trainer.loss(before, batch).total
 
 
 class TestOptions:
@@ -263,6 +242,9 @@ class TestOptions:
     def test_steps_or_minutes(self) -> None:
         with pytest.raises(weft.OptionError, match="steps and minutes exclude each other"):
             check_options({"steps": 5, "minutes": 1})
+        with pytest.raises(weft.OptionError, match="steps and epochs exclude each other"):
+            check_options({"steps": 5, "epochs": 1})
+        assert check_options({"minutes": 5, "epochs": 1}) == {"minutes": 5, "epochs": 1}
 
 
 def test_a_negative_seed_of_preparation(tmp_path: Path) -> None:

@@ -7,9 +7,9 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from weft.training.estimate import Estimator
+from weft.training.estimate import Estimator, find_rows
 from weft.training.footprint import Footprint, Linear
-from weft.training.microbatch import SHARE, MicroBatch, find_rows
+from weft.training.microbatch import BackOff
 
 MB = 1 << 20
 
@@ -17,7 +17,7 @@ MB = 1 << 20
 def estimator(row: float, fixed: float = 0.0) -> Estimator:
     """Of a model whose rows take so many bytes each."""
     nothing = Linear(0, 0)
-    footprint = Footprint(nothing, nothing, nothing, fixed, Linear(0, row / 100))
+    footprint = Footprint(nothing, nothing, nothing, nothing, fixed, Linear(0, row / 100))
     return Estimator(footprint, layers=1, length=100, keeps_average=False, program=50 * MB)
 
 
@@ -27,7 +27,7 @@ class TestFindRows:
 
     def test_parts_are_even(self) -> None:
         # 40 rows fit: 64 rows are computed as two times 32, not as 40 and 24.
-        assert find_rows(estimator(MB), free=50 * MB, batch=64) == 32
+        assert find_rows(estimator(MB), free=40 * MB, batch=64) == 32
 
     def test_one_row_where_nothing_fits(self) -> None:
         assert find_rows(estimator(MB), free=1, batch=64) == 1
@@ -39,7 +39,7 @@ class TestFindRows:
         parts = -(-batch // rows)
 
         def fits(count: int) -> bool:
-            return estimates.at(count).total - estimates.program <= SHARE * free
+            return estimates.at(count).total - estimates.program <= free
 
         assert 1 <= rows <= batch
         assert rows == 1 or fits(rows)
@@ -76,8 +76,10 @@ OUT_OF_MEMORY = [
 class TestBackOff:
     @pytest.mark.parametrize("error", OUT_OF_MEMORY)
     def test_halves_until_it_fits_and_stays_there(self, error: Exception) -> None:
-        memory, notes = Memory(3, error), []
-        micro = MicroBatch(12, notes.append)
+        memory = Memory(3, error)
+        notes: list[str] = []
+        micro = BackOff(12)
+        micro.note = notes.append
         assert micro.run(memory.step, memory.undo) == "done by 3"
         assert memory.attempts == [12, 6, 3]
         assert memory.undone == 2
@@ -91,18 +93,18 @@ class TestBackOff:
     @given(rows=st.integers(1, 1000), room=st.integers(1, 1000))
     def test_any_number_ends_within_what_there_is(self, rows: int, room: int) -> None:
         memory = Memory(room, MemoryError())
-        micro = MicroBatch(rows, lambda _: None)
+        micro = BackOff(rows)
         micro.run(memory.step, memory.undo)
         assert micro.rows <= min(rows, room)
 
     def test_one_row_that_is_too_much(self) -> None:
         memory = Memory(0, MemoryError())
         with pytest.raises(MemoryError):
-            MicroBatch(4, lambda _: None).run(memory.step, memory.undo)
+            BackOff(4).run(memory.step, memory.undo)
         assert memory.attempts == [4, 2, 1]
 
     def test_other_errors_pass_at_once(self) -> None:
         memory = Memory(0, RuntimeError("shapes do not match"))
         with pytest.raises(RuntimeError, match="shapes"):
-            MicroBatch(4, lambda _: None).run(memory.step, memory.undo)
+            BackOff(4).run(memory.step, memory.undo)
         assert memory.attempts == [4]

@@ -188,20 +188,20 @@ def test_what_has_no_caption_is_not_reversed() -> None:
 
 def test_what_is_evaluated_on_is_of_the_same_mixture() -> None:
     mix = {"text": 1, "image": 1, "audio": 2}
-    rows = held_out_of(three(), SEQUENCES, CONTEXT, rows=25, mix=mix, reverse=0.5)
+    rows = held_out_of(three(), SEQUENCES, CONTEXT, tokens=500, mix=mix, reverse=0.5)
     found = Counter(rows.draw(index, 0).modality for index in range(len(rows)))
     assert set(found) == {"text", "image", "audio", "image-to-text", "audio-to-text"}
     assert found["audio"] == found["audio-to-text"] == 6  # all that are held out
     assert 0 < found["image-to-text"] <= found["image"] < 4
-    one = held_out_of(three(), SEQUENCES, CONTEXT, rows=1, mix=mix, reverse=0.5)
+    one = held_out_of(three(), SEQUENCES, CONTEXT, tokens=1, mix=mix, reverse=0.5)
     assert len(one) == 5
 
 
 def test_what_is_evaluated_on_may_lack_a_modality() -> None:
     sources = [corpus("text", [400] * 5), corpus("image", [20] * 40, held_out=4)]
-    rows = held_out_of(sources, SEQUENCES, CONTEXT, rows=8, mix={"text": 1, "image": 1})
+    rows = held_out_of(sources, SEQUENCES, CONTEXT, tokens=200, mix={"text": 1, "image": 1})
     assert {rows.draw(index, 0).modality for index in range(len(rows))} == {"image"}
-    assert len(held_out_of(sources[:1], SEQUENCES, CONTEXT, rows=8, mix={"text": 1})) == 0
+    assert len(held_out_of(sources[:1], SEQUENCES, CONTEXT, tokens=200, mix={"text": 1})) == 0
 
 
 class TestRefusals:

@@ -85,24 +85,29 @@ class TestShape:
 
 class TestAdapters:
     def test_none_are_asked_for(self) -> None:
-        check_adapters(None, None, TEXT)
+        check_adapters({}, None, TEXT)
 
     @pytest.mark.parametrize("rank", [1, 31])
     def test_a_rank_below_the_width(self, rank: int) -> None:
-        check_adapters(rank, start(), TEXT)
+        check_adapters({"lora": rank}, start(), TEXT)
 
     @pytest.mark.parametrize("rank", [0, -1, 32])
     def test_a_rank_that_is_none(self, rank: int) -> None:
         with pytest.raises(weft.OptionError, match=f"lora must be a rank from 1 to 31.*got {rank}"):
-            check_adapters(rank, start(), TEXT)
+            check_adapters({"lora": rank}, start(), TEXT)
 
     def test_nothing_to_adapt(self) -> None:
         with pytest.raises(weft.OptionError, match="name a run with init_from"):
-            check_adapters(4, None, TEXT)
+            check_adapters({"lora": 4}, None, TEXT)
+
+    def test_another_optimizer(self) -> None:
+        check_adapters({"lora": 4, "optimizer": "adamw"}, start(), TEXT)
+        with pytest.raises(weft.OptionError, match="moved by adamw"):
+            check_adapters({"lora": 4, "optimizer": "muon"}, start(), TEXT)
 
     def test_new_ids_need_all_weights(self) -> None:
         with pytest.raises(weft.OptionError, match=r"runs/before knows no image.*leave lora out"):
-            check_adapters(4, start(), TEXT.grown({"image": 9}))
+            check_adapters({"lora": 4}, start(), TEXT.grown({"image": 9}))
 
 
 class TestInherited:

@@ -70,6 +70,9 @@ class StartEntry:
     step: int
     weights_sha256: str
 
+    def __str__(self) -> str:
+        return f"{self.name} at step {self.step} ({self.weights_sha256[:12]})"
+
 
 @dataclass(frozen=True, slots=True)
 class RunManifest:

@@ -6,45 +6,50 @@ import math
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Any, Literal
+from functools import partial
+from typing import Literal
 
 import torch
 
 from weft.codecs.sequence import Sequences
 from weft.codecs.vocabulary import Vocabulary
-from weft.errors import OptionError
+from weft.errors import OptionError, TrainingError
 from weft.interfaces.segments import SequenceBuilder
-from weft.interfaces.trainer import Dataset, Trainer
 from weft.models.config import ModelConfig
 from weft.models.device import pick_device
 from weft.models.sizes import Size, pick_size
 from weft.models.transformer import parameter_count
+from weft.training.calibration import BACKWARD, Timing, evaluations_of, steps_within
 from weft.training.data import Rows, TokenSource, longest_document
-from weft.training.feeding import Order
-from weft.training.loop import Loop, LoopSettings
+from weft.training.estimate import Estimator
 from weft.training.material import Material
 from weft.training.mixture import REVERSED, Drawing, drawing_of, held_out_of
-from weft.training.optimizers import ADAM_SHARE
+from weft.training.optimizers import ADAM_SHARE, OptimizerKind
 from weft.training.options import TrainOptions
+from weft.training.outlook import expected_time, memory_of, rows_at_once, time_of
 from weft.training.settings import RunSettings
 from weft.training.shares import parse_mix
+from weft.training.starting import Start, check_adapters, check_size, started_model
+from weft.training.tensorboard import require_tensorboard
 from weft.training.world import World
 
 DEFAULT_SIZE = "nano"
 DEFAULT_MINUTES = 5.0
-EVALUATIONS = 12
-"""Times that a run evaluates and saves, the end included."""
 EVALUATION_TOKENS = 65_536
 """Held-out tokens that are enough for the curve; the last evaluation uses the same, so that figures compare."""
-CALIBRATION_STEPS = 12
 FEW_EPOCHS = 6.0
 """Up to this many times a model may see each example before dropout is on by default."""
-LONGEST_BETWEEN_CHECKPOINTS = 1_000
+LONGEST_BETWEEN_EVALUATIONS = 1_000
 KEEP = 2
 """Checkpoints to fall back on; the disk holds one more while the next is written."""
+PREVIEWS = 2
 WEIGHT_DECAY = 0.05
 WARMUP = 0.02
 COOLDOWN = 0.4
+FINE_TUNING_SHARE = 0.25
+"""Of the size's learning rate, where training begins with the weights of another run."""
+ADAPTER_SHARE = 3.0
+"""The same of adapters; ``docs/decisions/adapters.md`` has the figures."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,6 +62,8 @@ class Decisions:
         vocabulary: The id table.
         epochs: How many times as many target tokens as the corpora have are learned.
         target_tokens: How many are learned, by task.
+        memory: Estimates of what a step takes.
+        timing: What things take, where that was asked for or a time budget asks for it.
     """
 
     settings: RunSettings
@@ -64,30 +71,66 @@ class Decisions:
     vocabulary: Vocabulary
     epochs: float
     target_tokens: Mapping[str, int]
+    memory: Estimator
+    timing: Timing | None
 
 
-def decide(material: Material, options: TrainOptions, threads: int, world: World) -> Decisions:
+def decide(
+    material: Material,
+    options: TrainOptions,
+    threads: int,
+    world: World,
+    start: Start | None = None,
+    *,
+    outlook: bool = False,
+) -> Decisions:
     """Settle everything that the request leaves open.
+
+    Args:
+        material: What is learned.
+        options: What was asked for.
+        threads: Of torch in each process.
+        world: The processes that train together.
+        start: The run whose weights it begins with; its size, its ids and, where none is asked for, its context stay.
+        outlook: Whether the time that it will take is wanted; steps that would take too long are not run for it.
 
     Raises:
         OptionError: A value that cannot be used, or a time budget that is over before it begins.
+        TrainingError: There is nothing to train on.
     """
     began = time.monotonic()
+    if options.get("tensorboard"):
+        require_tensorboard()
+    if start is not None:
+        check_size(start, options.get("size"))
+        options = {**options, "size": start.size}
     size = pick_size(options.get("size", DEFAULT_SIZE))
-    vocabulary = Vocabulary.build(material.vocab_sizes)
+    vocabulary = (Vocabulary({}, {}) if start is None else start.vocabulary).grown(material.vocab_sizes)
+    check_adapters(options, start, vocabulary)
     context = context_for(material.sources, size, options.get("context"))
+    if start is not None and "context" not in options:
+        context = max(context, start.model.context_length)
     settings = _settings(options, size, default_reverse(material), threads, world)
     train = training_rows(material, vocabulary, context, settings)
+    if len(train.rows) == 0:
+        raise TrainingError("there is nothing to train on: the training part is empty")
+    if settings.batch_size > len(train.rows):
+        raise OptionError(
+            f"batch_size is {settings.batch_size}, but there are only {len(train.rows)} rows to learn from; lower it"
+        )
     if "batch_size" not in options:
         settings = replace(settings, batch_size=default_batch(size, train))
-    model = model_config(size, vocabulary.size, context, settings.dropout)
-    plan = _with_steps(Decisions(settings, model, vocabulary, 0.0, {}), material, train, world, began)
+    if start is None:
+        model = model_config(size, vocabulary.size, context, settings.dropout)
+    else:
+        model = started_model(start, vocabulary, context, settings.dropout, options.get("lora"))
+    settled = partial(_settled, material, vocabulary, train, world, began, outlook)
+    plan = settled(settings, model)
     dropout = options.get("dropout", default_dropout(plan.epochs))
     if dropout == settings.dropout:
         return plan
-    # Dropout takes time of its own, so the budget is turned into steps again.
-    settings, model = replace(settings, dropout=dropout), replace(model, dropout=dropout)
-    return _with_steps(Decisions(settings, model, vocabulary, 0.0, {}), material, train, world, began)
+    # Dropout takes time and memory of its own.
+    return settled(replace(settings, dropout=dropout), replace(model, dropout=dropout))
 
 
 def describe(decided: Decisions, material: Material) -> str:
@@ -140,11 +183,11 @@ def _settings(options: TrainOptions, size: Size, reverse: float, threads: int, w
         OptionError: A device that is not there.
     """
     device = pick_device(options.get("device"), world.local_rank)
-    optimizer = options.get("optimizer", "muon")
+    optimizer = options.get("optimizer", "adamw" if "lora" in options else "muon")
     return RunSettings(
         size=options.get("size", DEFAULT_SIZE),
         steps=options.get("steps", 1),
-        minutes=None if "steps" in options or "epochs" in options else options.get("minutes", DEFAULT_MINUTES),
+        minutes=options.get("minutes", None if "steps" in options or "epochs" in options else DEFAULT_MINUTES),
         epochs=options.get("epochs"),
         mix=parse_mix(options["mix"]) if "mix" in options else None,
         reverse=options.get("reverse", reverse),
@@ -152,7 +195,7 @@ def _settings(options: TrainOptions, size: Size, reverse: float, threads: int, w
         batch_size=options.get("batch_size", 1),
         micro_batch_size=options.get("micro_batch_size"),
         optimizer=optimizer,
-        learning_rate=options.get("learning_rate", size.learning_rate * (1 if optimizer == "muon" else ADAM_SHARE)),
+        learning_rate=options.get("learning_rate", default_rate(options, size, optimizer)),
         weight_decay=options.get("weight_decay", WEIGHT_DECAY),
         schedule=options.get("schedule", "trapezoid"),
         warmup=options.get("warmup", WARMUP),
@@ -172,6 +215,8 @@ def _settings(options: TrainOptions, size: Size, reverse: float, threads: int, w
         checkpoint_minutes=options.get("checkpoint_minutes"),
         keep=options.get("keep", KEEP),
         keep_every=options.get("keep_every"),
+        previews=options.get("previews", PREVIEWS),
+        tensorboard=options.get("tensorboard", False),
         evaluate_every=1,
     )
 
@@ -181,32 +226,54 @@ def _autocast(options: TrainOptions, device: torch.device) -> Literal["bfloat16"
     return "bfloat16" if options.get("precision", "bfloat16" if fast else "float32") == "bfloat16" else None
 
 
-def _with_steps(plan: Decisions, material: Material, train: Drawing, world: World, began: float) -> Decisions:
-    settings = plan.settings
-    steps = settings.steps
-    if settings.epochs is not None:
-        steps = max(1, math.ceil(settings.epochs * train.epoch / settings.batch_size))
-    if settings.minutes is not None:
-        context = plan.model.context_length
-        steps = steps_for_budget(
-            material.trainer(plan.model, plan.vocabulary, settings),
-            train.rows,
-            held_out_rows(material.sources, Sequences(plan.vocabulary), context, settings.mix, settings.reverse),
-            order=train.order,
-            settings=settings,
-            device=pick_device(settings.device, world.local_rank),
-            minutes=settings.minutes,
-            world=world,
-            began=began,
-        )
-    every = min(LONGEST_BETWEEN_CHECKPOINTS, max(1, -(-steps // EVALUATIONS)))
+def _settled(
+    material: Material,
+    vocabulary: Vocabulary,
+    train: Drawing,
+    world: World,
+    began: float,
+    outlook: bool,
+    settings: RunSettings,
+    model: ModelConfig,
+) -> Decisions:
+    """Settle the micro-batch, the steps and what follows from them."""
+    context = model.context_length
+    memory = memory_of(material, settings, model, vocabulary, train, world)
+    if settings.micro_batch_size is None:
+        settings = replace(settings, micro_batch_size=rows_at_once(memory, settings, world))
+    trainer = material.trainer(model, vocabulary, settings)
+    held_out = held_out_rows(material.sources, Sequences(vocabulary), context, settings.mix, settings.reverse)
+    timing = None
+    if outlook:
+        timing = expected_time(trainer, settings, memory, train, held_out, world)
+    elif settings.minutes is not None:
+        timing = time_of(trainer, settings, train, held_out, world)
+    steps = int(world.first(_steps(settings, train, time.monotonic() - began, timing)))
+    # An evaluation has no backward passes, and its rows are about as long.
+    guessed = len(held_out) / settings.batch_size / (1 + BACKWARD)
+    evaluations = evaluations_of(steps, guessed if timing is None else timing.evaluation / timing.step)
     drawn = steps * settings.batch_size
-    return replace(
-        plan,
-        settings=replace(settings, steps=steps, evaluate_every=every),
+    return Decisions(
+        settings=replace(
+            settings, steps=steps, evaluate_every=min(LONGEST_BETWEEN_EVALUATIONS, -(-steps // evaluations))
+        ),
+        model=model,
+        vocabulary=vocabulary,
         epochs=drawn / train.epoch,
         target_tokens=train.target_tokens(drawn),
+        memory=memory,
+        timing=timing,
     )
+
+
+def _steps(settings: RunSettings, train: Drawing, spent: float, timing: Timing | None) -> int:
+    """The fewest steps that a budget of epochs or of time leaves; those that were asked for where there is none."""
+    budgets = []
+    if settings.epochs is not None:
+        budgets.append(max(1, math.ceil(settings.epochs * train.epoch / settings.batch_size)))
+    if settings.minutes is not None and timing is not None:
+        budgets.append(steps_within(settings.minutes, spent, timing))
+    return min(budgets, default=settings.steps)
 
 
 def context_for(sources: Sequence[TokenSource], size: Size, wanted: int | None) -> int:
@@ -241,6 +308,14 @@ def model_config(size: Size, vocab_size: int, context_length: int, dropout: floa
     )
 
 
+def default_rate(options: TrainOptions, size: Size, optimizer: OptimizerKind) -> float:
+    """Peak rate: that of the size; weights that were trained already move less, fresh adapters beside them more."""
+    rate = size.learning_rate * (1 if optimizer == "muon" else ADAM_SHARE)
+    if "lora" in options:
+        return rate * ADAPTER_SHARE
+    return rate * FINE_TUNING_SHARE if "init_from" in options else rate
+
+
 def default_dropout(epochs: float) -> float:
     """A tenth where every example is seen many times; dropout slows learning down where it is not."""
     return 0.1 if epochs > FEW_EPOCHS else 0.0
@@ -249,53 +324,3 @@ def default_dropout(epochs: float) -> float:
 def default_batch(size: Size, train: Drawing) -> int:
     """Rows that make about the size's tokens a step, judged by evenly spaced rows."""
     return max(1, min(len(train.rows), round(size.tokens_per_step / train.ids_per_row)))
-
-
-def steps_for_budget(
-    trainer: Trainer[Any],
-    train: Dataset[Any],
-    held_out: Dataset[Any],
-    *,
-    settings: LoopSettings,
-    device: torch.device,
-    minutes: float,
-    order: Order | None = None,
-    world: World | None = None,
-    began: float | None = None,
-) -> int:
-    """Turn minutes into a number of steps by timing some that are thrown away.
-
-    Args:
-        order: Of the training examples; as in the loop without it.
-        world: The processes that train together; the steps are those that the first of them counts.
-        began: When the budget began to be spent (``time.monotonic``); now without it.
-
-    Raises:
-        OptionError: The budget is over before it begins.
-    """
-    world = world or World()
-    began = time.monotonic() if began is None else began
-    # As if early in a long run: the schedule must not end, and turn negative, while steps are timed.
-    early = replace(settings, steps=100 * CALIBRATION_STEPS)
-    loop = Loop(trainer, train, early, device, held_out=held_out, order=order, world=world)
-    loop.train_step()
-    timed = time.monotonic()
-    limit = max(0.5, minutes * 60 * 0.05)
-    count = 0
-    while count < CALIBRATION_STEPS and world.first(time.monotonic() - timed) < limit:
-        loop.train_step()
-        count += 1
-    step_seconds = (time.monotonic() - timed) / count
-    timed = time.monotonic()
-    if len(held_out):
-        loop.evaluate()
-    evaluation_seconds = time.monotonic() - timed
-    left = minutes * 60 * 0.97 - (time.monotonic() - began) - EVALUATIONS * evaluation_seconds
-    steps = int(world.first(left / step_seconds))
-    if steps < EVALUATIONS:
-        needed = (2 * EVALUATIONS * (step_seconds + evaluation_seconds) + time.monotonic() - began) / 60
-        raise OptionError(
-            f"{minutes:g} minutes are too short on this machine: a step takes {step_seconds:.2g} s; "
-            f"allow at least {needed:.2g} minutes, or give --steps"
-        )
-    return steps

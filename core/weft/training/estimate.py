@@ -10,6 +10,10 @@ import psutil
 
 from weft.training.footprint import Footprint
 
+SHARE = {"cpu": 0.5}
+"""Of the free memory that a step may take, elsewhere 0.8: estimates leave out scratch space inside operations and
+fragmentation, and a CPU's memory belongs to other programs too."""
+
 
 @dataclass(frozen=True, slots=True)
 class MemoryEstimate:
@@ -17,7 +21,7 @@ class MemoryEstimate:
 
     Attributes:
         weights: Of the model.
-        gradients: As many.
+        gradients: Of what is learned of it.
         optimizer: Its state.
         average: Averaged weights (EMA), where they are kept.
         activations: Of all blocks, for a micro-batch.
@@ -72,7 +76,7 @@ class Estimator:
         gathered = footprint.weights.at(min(2, self.layers)) if shards > 1 else 0.0
         return MemoryEstimate(
             weights=round(weights / shards),
-            gradients=round(weights / shards),
+            gradients=round(footprint.gradients.at(self.layers) / shards),
             optimizer=round(footprint.state.at(self.layers) / shards),
             average=round(weights / shards) if self.keeps_average else 0,
             activations=round(footprint.position.block * self.layers * positions),
@@ -91,6 +95,20 @@ class Estimator:
             middle = (low + high) // 2
             low, high = (middle, high) if self.at(middle, shards).total <= budget else (low, middle)
         return low
+
+
+def find_rows(estimator: Estimator, free: float, batch: int, shards: int = 1) -> int:
+    """Rows at once that fit into memory and cut a batch into even parts.
+
+    Args:
+        estimator: Of the model.
+        free: Bytes that a step may take on top of what the process holds.
+        batch: Rows of a step in one process.
+        shards: Processes that weights, gradients and states are spread over.
+    """
+    most = estimator.rows_within(free + estimator.program, batch, shards)
+    parts = -(-batch // most)
+    return -(-batch // parts)
 
 
 def program_bytes() -> int:

@@ -43,7 +43,8 @@ class Footprint:
     """Bytes that one training step needs.
 
     Attributes:
-        weights: Of the model; gradients are as many.
+        weights: Of the model.
+        gradients: Of what is learned of it.
         state: Of the optimizer.
         update: At most alive while the optimizer moves.
         fixed: At most alive in forward and backward passes, however few the positions.
@@ -52,6 +53,7 @@ class Footprint:
     """
 
     weights: Linear
+    gradients: Linear
     state: Linear
     update: Linear
     fixed: float
@@ -65,6 +67,7 @@ class Usage:
     Attributes:
         positions: Of its micro-batch.
         weights: Bytes of the model's parameters.
+        gradients: Bytes of those that are learned.
         state: Bytes of the optimizer.
         update: Bytes at most alive while the optimizer moved, gradients left out.
         passes: The same of forward and backward.
@@ -72,6 +75,7 @@ class Usage:
 
     positions: int
     weights: int
+    gradients: int
     state: int
     update: int
     passes: int
@@ -89,6 +93,7 @@ def measure(loop_of: Callable[[int, int], tuple[Loop, int]]) -> Footprint:
     a_block = (two.passes - one.passes) / one.positions
     return Footprint(
         weights=_line(one.weights, two.weights),
+        gradients=_line(one.gradients, two.gradients),
         state=_line(one.state, two.state),
         update=_line(one.update, two.update),
         fixed=max(0.0, one.passes - position * one.positions),
@@ -106,6 +111,7 @@ def _step(loop: Loop, positions: int) -> Usage:
     return Usage(
         positions=positions,
         weights=sum(parameter.nbytes for parameter in loop.model.parameters()),
+        gradients=sum(parameter.nbytes for parameter in loop.model.parameters() if parameter.requires_grad),
         state=sum(_bytes(loop.optimizers)),
         update=live.peak(from_mark=True),
         passes=live.peak(from_mark=False),

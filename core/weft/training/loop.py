@@ -21,11 +21,11 @@ from torch import Tensor, nn
 from weft.errors import TrainingError
 from weft.interfaces.callback import Callback
 from weft.interfaces.trainer import Dataset, LossSum, Trainer
-from weft.models.device import is_out_of_memory
 from weft.storage.checkpoints import TrainingState
 from weft.training.average import Average
 from weft.training.evaluation import evaluate, means
 from weft.training.feeding import Feeder, MicroBatch, Order
+from weft.training.microbatch import BackOff
 from weft.training.optimizers import OptimizerKind, build_optimizers
 from weft.training.order import SampleOrder
 from weft.training.parallel import Objective, Shard, accumulating, local, placed_like, spread, whole
@@ -94,8 +94,9 @@ class Loop:
     Attributes:
         step: Optimizer steps done.
         model: As it stands.
+        optimizers: Each parameter belongs to one.
         callbacks: In order; set before :meth:`run`.
-        micro_batch_size: Halved where the device runs out of memory.
+        back_off: Rows at once, halved where the device runs out of memory.
         skipped: Steps left out so far.
         stopping: Whether the step that runs is the last of this process.
         saving: Whether the main process wants a checkpoint after the step that runs.
@@ -124,7 +125,7 @@ class Loop:
         self.callbacks: Sequence[Callback] = ()
         self.step = 0
         self.skipped = 0
-        self.micro_batch_size = settings.micro_batch_size
+        self.back_off = BackOff(settings.micro_batch_size or -(-settings.batch_size // self.world.size))
         self.stopping = self.saving = False
         self.save_due: Callable[[], bool] = lambda: False
         self._stop_wanted = False
@@ -139,10 +140,10 @@ class Loop:
                 start(self.model)
         self._objective = Objective(trainer, self.model)
         self._spread = spread(self._objective, self.world, device, settings.shard)
-        self._optimizers = build_optimizers(
+        self.optimizers = build_optimizers(
             self.model, settings.learning_rate, settings.weight_decay, settings.optimizer
         )
-        self._peaks = [[group["lr"] for group in optimizer.param_groups] for optimizer in self._optimizers]
+        self._peaks = [[group["lr"] for group in optimizer.param_groups] for optimizer in self.optimizers]
         self._average = None if settings.ema is None else Average(self.model, settings.ema)
 
     @property
@@ -182,7 +183,12 @@ class Loop:
     def evaluates_now(self) -> bool:
         """Whether an evaluation follows the step just done."""
         due = self.step % self.settings.evaluate_every == 0 or self.step == self.steps
-        return due and self._held_out is not None and len(self._held_out) > 0
+        return due and self.judges
+
+    @property
+    def judges(self) -> bool:
+        """Whether anything is held out to judge by."""
+        return self._held_out is not None and len(self._held_out) > 0
 
     def evaluate(self) -> dict[str, float]:
         """Held-out figures of the weights as they would be used: averaged, if they are."""
@@ -192,7 +198,7 @@ class Loop:
                 self._spread,
                 self._trainer,
                 self._held_out,
-                batch_size=self.micro_batch_size or self.settings.batch_size,
+                batch_size=self.back_off.rows,
                 device=self.device,
                 autocast_type=self.settings.autocast,
                 world=self.world,
@@ -227,7 +233,7 @@ class Loop:
             for key, value in state.items()
             if isinstance(value, Tensor)
         }
-        own = {"skipped": self.skipped, "micro_batch_size": self.micro_batch_size}
+        own = {"skipped": self.skipped, "micro_batch_size": self.back_off.rows}
         average = {**model, **averages} if averages else {}
         return TrainingState(self.step, model, optimizer, {**notes, "loop": own}, average)
 
@@ -251,23 +257,16 @@ class Loop:
         self.step = state.step
         own = state.notes.get("loop", {})
         self.skipped = int(own.get("skipped", 0))
-        self.micro_batch_size = own.get("micro_batch_size", self.micro_batch_size)
+        self.back_off.rows = own.get("micro_batch_size", self.back_off.rows)
 
     def _backward(self) -> dict[str, float]:
         """Gradients of the summed loss, and the sums of this process; in smaller parts where memory is short."""
-        while True:
-            try:
-                return self._backward_in_parts()
-            except (RuntimeError, MemoryError) as error:
-                size = self.micro_batch_size or self.settings.batch_size
-                # Other processes would wait for the gradients of this one.
-                if not is_out_of_memory(error) or size == 1 or self.world.size > 1:
-                    raise
-            self._clear_gradients()
-            self.micro_batch_size = -(-size // 2)
+        if self.world.size > 1:  # the others would wait for the gradients of this one
+            return self._backward_in_parts(self.back_off.rows)
+        return self.back_off.run(self._backward_in_parts, self._clear_gradients)
 
-    def _backward_in_parts(self) -> dict[str, float]:
-        parts = self._feeder.step(self.step, self.micro_batch_size)
+    def _backward_in_parts(self, rows: int) -> dict[str, float]:
+        parts = self._feeder.step(self.step, rows)
         losses = []
         with forked(self.device):
             for index, part in enumerate(parts):
@@ -299,7 +298,7 @@ class Loop:
         share = share_of_peak(
             settings.schedule, self.step, settings.steps, warmup=settings.warmup, cooldown=settings.cooldown
         )
-        for optimizer, peaks in zip(self._optimizers, self._peaks, strict=True):
+        for optimizer, peaks in zip(self.optimizers, self._peaks, strict=True):
             for group, peak in zip(optimizer.param_groups, peaks, strict=True):
                 group["lr"] = peak * share
             optimizer.step()
@@ -325,7 +324,7 @@ class Loop:
     def _optimizer_states(self) -> list[tuple[str, dict[str, Any]]]:
         """Name of each parameter that has a state, with the state."""
         names = {id(parameter): name for name, parameter in self.model.named_parameters()}
-        return [(names[id(p)], state) for optimizer in self._optimizers for p, state in optimizer.state.items()]
+        return [(names[id(p)], state) for optimizer in self.optimizers for p, state in optimizer.state.items()]
 
     def _restore_optimizers(self, tensors: Mapping[str, Tensor]) -> None:
         by_parameter: dict[str, dict[str, Tensor]] = defaultdict(dict)
@@ -334,7 +333,7 @@ class Loop:
             by_parameter[parameter][key] = tensor
         parameters = dict(self.model.named_parameters())
         names = {id(parameter): name for name, parameter in parameters.items()}
-        for optimizer in self._optimizers:
+        for optimizer in self.optimizers:
             for group in optimizer.param_groups:
                 for parameter in group["params"]:
                     # Scalars, such as a count of steps, stay as they are: on the CPU, in their own type.

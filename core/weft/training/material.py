@@ -122,7 +122,7 @@ def gather(
             raise TrainingError(
                 f"{corpus.path} and {known.parent.parent} are {corpus.modality} corpora with different codecs, so "
                 f"their tokens mean different things; encode one as the other is: "
-                f"{_encode_anew(corpus, known.parent.parent)}"
+                f"{encode_anew(corpus, known.parent.parent)}"
             )
     codecs = {modality: load_codec(folder, registry) for modality, folder in folders.items()}
     hashes = {modality: codec_hash(folder) for modality, folder in folders.items()}
@@ -152,7 +152,7 @@ def gather(
     )
 
 
-def _encode_anew(corpus: CorpusFolder, other: Path) -> str:
+def encode_anew(corpus: CorpusFolder, other: Path) -> str:
     """The command that prepares a corpus with the codec of another."""
     sources = shlex.join(source.location for source in corpus.sources)
     target = corpus.path.with_name(f"{corpus.path.name}-as-{other.name}")

@@ -1,4 +1,4 @@
-"""How many rows are computed at once: found from memory before step 0, halved where it does not suffice after all."""
+"""How many rows are computed at once: fewer as soon as memory does not suffice."""
 
 from __future__ import annotations
 
@@ -9,42 +9,24 @@ from typing import TypeVar
 import torch
 
 from weft.models.device import is_out_of_memory
-from weft.training.estimate import Estimator
 
 T = TypeVar("T")
 
-SHARE = 0.8
-"""Of the free memory that estimates may use: they leave out scratch space inside operations and fragmentation."""
 
-
-def find_rows(estimator: Estimator, free: int, batch: int, shards: int = 1) -> int:
-    """Rows at once that fit into memory and cut a batch into even parts.
-
-    Args:
-        estimator: Of the model.
-        free: Bytes that the process may still take.
-        batch: Rows of a step in one process.
-        shards: Processes that weights, gradients and states are spread over.
-    """
-    most = estimator.rows_within(SHARE * free + estimator.program, batch, shards)
-    parts = -(-batch // most)
-    return -(-batch // parts)
-
-
-class MicroBatch:
+class BackOff:
     """Rows at once of a process; fewer as soon as a step runs out of memory. The batch, and so the result, stays.
 
     Args:
         rows: To begin with.
-        note: Told once of each change, in a sentence.
 
     Attributes:
         rows: At present.
+        note: Told once of each change, in a sentence.
     """
 
-    def __init__(self, rows: int, note: Callable[[str], None]) -> None:
+    def __init__(self, rows: int) -> None:
         self.rows = rows
-        self._note = note
+        self.note: Callable[[str], None] = lambda _: None
 
     def run(self, step: Callable[[int], T], undo: Callable[[], None]) -> T:
         """The result of ``step(rows)``, which is tried again with half the rows where memory does not suffice.
@@ -68,6 +50,6 @@ class MicroBatch:
             if torch.cuda.is_available():
                 torch.cuda.empty_cache()
             before, self.rows = self.rows, -(-self.rows // 2)
-            self._note(
+            self.note(
                 f"memory does not suffice for {before} rows at once: a step is computed by {self.rows} from now on"
             )

@@ -8,6 +8,7 @@ from __future__ import annotations
 import typing
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from os import PathLike
 from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, Field, TypeAdapter, ValidationError
@@ -24,10 +25,24 @@ Share = Field(ge=0, lt=1)
 class ModelOptions(TypedDict, total=False):
     """Model"""
 
-    size: Annotated[str, Field(description="Position of the dial: nano (without it), micro, mini, small, base, large.")]
+    size: Annotated[
+        str,
+        Field(description="nano (without it), micro, mini, small, base, large, or a number of parameters such as 5M."),
+    ]
     context: Annotated[int, Positive, Field(description="Context length in tokens; derived from the data without it.")]
     dropout: Annotated[
         float, Share, Field(description="Share of activations zeroed; a tenth where data is seen many times, else 0.")
+    ]
+
+
+class StartOptions(TypedDict, total=False):
+    """Start"""
+
+    init_from: Annotated[
+        str | PathLike[str], Field(description="A run whose best weights this one begins with, for fine-tuning.")
+    ]
+    lora: Annotated[
+        int, Positive, Field(description="Train adapters of this rank alone, beside the weights of --init-from.")
     ]
 
 
@@ -36,10 +51,16 @@ class BudgetOptions(TypedDict, total=False):
 
     steps: Annotated[int, Positive, Field(description="Optimizer steps.")]
     minutes: Annotated[
-        float, Positive, Field(description="Time budget; 5 without any. Becomes a number of steps before the first.")
+        float,
+        Positive,
+        Field(description="Time budget; 5 without any. Becomes a number of steps before the first."),
     ]
     epochs: Annotated[
-        float, Positive, Field(description="As many target tokens as the corpora have, so many times over.")
+        float,
+        Positive,
+        Field(
+            description="The target tokens of the corpora so many times over; with --minutes what is less."
+        ),
     ]
 
 
@@ -65,7 +86,9 @@ class OptimizationOptions(TypedDict, total=False):
 
     batch_size: Annotated[int, Positive, Field(description="Documents or windows a step, over all processes.")]
     micro_batch_size: Annotated[
-        int, Positive, Field(description="Of those, how many a process computes at once, to save memory.")
+        int,
+        Positive,
+        Field(description="Of those, how many a process computes at once; as many as memory holds without it."),
     ]
     optimizer: Annotated[
         Literal["muon", "adamw"], Field(description="Of matrices and kernels: muon (without it) or adamw.")
@@ -129,12 +152,38 @@ class CheckpointOptions(TypedDict, total=False):
     keep_every: Annotated[int, Positive, Field(description="The weights of every N-th step are saved, and stay.")]
 
 
-TrainSections = (ModelOptions, BudgetOptions, MixtureOptions, OptimizationOptions, ComputeOptions, CheckpointOptions)
+class WatchOptions(TypedDict, total=False):
+    """Watching"""
+
+    previews: Annotated[
+        int, Field(ge=0, description="So many of each modality at evaluations, of held-out prompts; 2 without it.")
+    ]
+    tensorboard: Annotated[bool, Field(description="Write events for TensorBoard into the run's folder.")]
+
+
+TrainSections = (
+    ModelOptions,
+    StartOptions,
+    BudgetOptions,
+    MixtureOptions,
+    OptimizationOptions,
+    ComputeOptions,
+    CheckpointOptions,
+    WatchOptions,
+)
 """In the order of the help; the docstring of each is its title."""
 
 
 class TrainOptions(
-    ModelOptions, BudgetOptions, MixtureOptions, OptimizationOptions, ComputeOptions, CheckpointOptions, total=False
+    ModelOptions,
+    StartOptions,
+    BudgetOptions,
+    MixtureOptions,
+    OptimizationOptions,
+    ComputeOptions,
+    CheckpointOptions,
+    WatchOptions,
+    total=False,
 ):
     """The options of :func:`weft.train`; each may be left out."""
 
@@ -156,6 +205,11 @@ class OptionFacts:
     choices: tuple[str, ...]
     help: str
     section: str
+
+
+def watching_options(options: TrainOptions) -> dict[str, Any]:
+    """Those that say how a training is watched: they change nothing of it, and may be others when it is resumed."""
+    return {name: value for name, value in options.items() if name in WatchOptions.__annotations__}
 
 
 def option_facts() -> Iterator[OptionFacts]:
@@ -185,9 +239,9 @@ def check_options(options: TrainOptions) -> TrainOptions:
         checked = TypeAdapter(TrainOptions).validate_python(given)
     except ValidationError as error:
         raise OptionError(_sentence(error)) from error
-    budgets = [name for name in BudgetOptions.__annotations__ if name in checked]
-    if len(budgets) > 1:
-        raise OptionError(f"{' and '.join(budgets)} exclude each other; give one of them")
+    others = [name for name in ("minutes", "epochs") if name in checked]
+    if "steps" in checked and others:
+        raise OptionError(f"steps and {others[0]} exclude each other; give one of them")
     return checked
 
 

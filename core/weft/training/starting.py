@@ -16,11 +16,13 @@ from weft.interfaces.trainer import Trainer
 from weft.models.adapters import fold_adapters, is_adapter
 from weft.models.config import ModelConfig
 from weft.plugins.registry import Registry
-from weft.storage.checkpoints import TrainingState
+from weft.storage.checkpoints import CheckpointStore, TrainingState
 from weft.storage.codecs import codec_hash
 from weft.storage.corpus import CorpusFolder
 from weft.storage.run import RunFolder, RunManifest, StartEntry
-from weft.training.material import Material
+from weft.training.loop import LoopSettings
+from weft.training.material import Material, encode_anew
+from weft.training.options import TrainOptions
 from weft.training.randomness import derive_seed
 
 TABLE = "embedding.weight"
@@ -72,6 +74,10 @@ class StartingPoint:
     state: TrainingState
     frozen: frozenset[str]
 
+    def begin(self, store: CheckpointStore) -> None:
+        """Write it down."""
+        store.begin(self.state, self.frozen)
+
 
 def open_start(path: Path) -> Start:
     """Open a run that is to be started from.
@@ -118,21 +124,25 @@ def check_size(start: Start, size: str | None) -> None:
         )
 
 
-def check_adapters(rank: int | None, start: Start | None, vocabulary: Vocabulary) -> None:
+def check_adapters(options: TrainOptions, start: Start | None, vocabulary: Vocabulary) -> None:
     """Refuse adapters that would learn nothing, or not enough.
 
     Args:
-        rank: That was asked for; ``None`` where none are wanted.
+        options: What was asked for.
         start: What they would be beside.
         vocabulary: Of the new run.
 
     Raises:
-        OptionError: There are no weights that they could adapt, new ids, or a rank that a whole matrix would have.
+        OptionError: There are no weights that they could adapt, new ids, a rank that a whole matrix would have, or
+            another optimizer than theirs.
     """
-    if rank is None:
+    if "lora" not in options:
         return
+    rank = options["lora"]
     if start is None:
         raise OptionError("adapters (lora) are learned beside trained weights; name a run with init_from")
+    if options.get("optimizer") == "muon":
+        raise OptionError("adapters (lora) are moved by adamw, being no whole matrices; leave optimizer out")
     if not 0 < rank < start.model.width:
         raise OptionError(f"lora must be a rank from 1 to {start.model.width - 1}, below the model's width; got {rank}")
     new = sorted(set(vocabulary.blocks) - set(start.vocabulary.blocks))
@@ -187,7 +197,7 @@ def inherited(start: Start, manifest: RunManifest) -> RunManifest:
     )
 
 
-def starting_point(start: Start, trainer: Trainer[Any], seed: int, warn: Warn) -> StartingPoint:
+def starting_point(start: Start, trainer: Trainer[Any], settings: LoopSettings, warn: Warn) -> StartingPoint:
     """The state of step 0: the best weights of a run, averaged ones where it has some, with its adapters folded in.
 
     Rows of new ids are the mean of the old ones. New adapters begin as the model makes them from the seed.
@@ -195,7 +205,7 @@ def starting_point(start: Start, trainer: Trainer[Any], seed: int, warn: Warn) -
     Args:
         start: The run.
         trainer: Objective of the new one; builds its model.
-        seed: Of the new one.
+        settings: Of the new one.
         warn: Told of a damaged checkpoint, and of the one that is used instead.
 
     Raises:
@@ -203,7 +213,7 @@ def starting_point(start: Start, trainer: Trainer[Any], seed: int, warn: Warn) -
         FolderError: The weights are damaged.
     """
     with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(derive_seed(seed))
+        torch.manual_seed(derive_seed(settings.seed))
         model = trainer.build_model()
     weights = fold_adapters(start.folder.checkpoints.weights("best", warn))
     if TABLE in weights:
@@ -211,7 +221,7 @@ def starting_point(start: Start, trainer: Trainer[Any], seed: int, warn: Warn) -
     _load(model, weights, start)
     frozen = frozenset(name for name, parameter in model.named_parameters() if not parameter.requires_grad)
     tensors = {name: tensor.detach().contiguous() for name, tensor in model.state_dict().items()}
-    return StartingPoint(TrainingState(0, tensors, {}), frozen)
+    return StartingPoint(TrainingState(0, tensors, {}, average={} if settings.ema is None else tensors), frozen)
 
 
 def with_mean_rows(table: Tensor, rows: int) -> Tensor:
@@ -244,10 +254,11 @@ def _other_shape(start: Start, wrong: Collection[str]) -> str:
 
 def _other_codec(start: Start, corpus: CorpusFolder) -> str:
     modality = corpus.modality
-    owner = next((entry.name for entry in start.folder.manifest.corpora if entry.modality == modality), "ITS_CORPUS")
-    sources = " ".join(source.location for source in corpus.sources)
+    known = next((entry for entry in start.folder.manifest.corpora if entry.modality == modality), None)
+    owner = Path("THE_CORPUS_OF_THAT_RUN") if known is None else Path(known.name)
+    if known is not None and known.place is not None:
+        owner = (start.folder.path / known.place).resolve()
     return (
         f"{corpus.path} has another {modality} codec than {start.folder.path}, so their tokens mean different things; "
-        f"encode it with that of {owner}, which the run was trained on: "
-        f"weft prepare {sources} --out NEW_CORPUS --codec {owner}"
+        f"encode it as what that run was trained on: {encode_anew(corpus, owner)}"
     )

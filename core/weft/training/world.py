@@ -73,6 +73,11 @@ def in_torchrun() -> bool:
     return int(os.environ.get("WORLD_SIZE", "1")) > 1
 
 
+def processes_here() -> int:
+    """Processes of the training on this machine, which share its memory."""
+    return int(os.environ.get("LOCAL_WORLD_SIZE", "1"))
+
+
 def rank_here() -> int:
     """Rank of this process; 0 where there is one alone. Needs no process group."""
     return int(os.environ.get("RANK", "0"))
