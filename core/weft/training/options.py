@@ -58,9 +58,7 @@ class BudgetOptions(TypedDict, total=False):
     epochs: Annotated[
         float,
         Positive,
-        Field(
-            description="The target tokens of the corpora so many times over; with --minutes what is less."
-        ),
+        Field(description="The target tokens of the corpora so many times over; with --minutes what is less."),
     ]
 
 
