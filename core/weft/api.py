@@ -26,7 +26,7 @@ from weft.preparation.joint import joint_text_codec, reencode
 from weft.preparation.pipeline import ITEM_SECONDS, EngineName, PrepareRequest, prepare_corpus
 from weft.preparation.prompts import clean_prompt, find_prompts, read_prompts
 from weft.preparation.report.why import Explanation, explain
-from weft.storage.checkpoints import Which, parse_which
+from weft.storage.checkpoints import parse_which
 from weft.storage.corpus import CorpusFolder
 from weft.storage.run import RunFolder
 from weft.storage.summaries import corpus_summary, run_summary
@@ -112,7 +112,7 @@ class Run:
         seconds: float | None = None,
         seed: int | None = None,
         stop: Sequence[str] = (),
-        checkpoint: Which = "best",
+        checkpoint: str | int = "best",
         precision: Precision = "float32",
         device: str | None = None,
         reporter: Reporter | None = None,
@@ -129,7 +129,7 @@ class Run:
                 run's corpora were; a file that holds several samples is several prompts. Seeds run on across prompts.
             to: Modality to make, where the run knows several.
             creativity: ``precise``, ``balanced`` or ``creative``, instead of a temperature.
-            checkpoint: ``best`` on held-out data, or ``last``.
+            checkpoint: ``best`` on held-out data, ``last``, or the step of one that was kept.
             precision: ``float64`` makes one seed give one result, whatever ``n``.
             device: Where to compute; the best there is without it.
             reporter: Where progress goes.
@@ -154,7 +154,7 @@ class Run:
         )
         with enough_memory(GenerationError, "ask for fewer artifacts at once (n)"):
             prompts = self._prompts(prompt, prompt_file, to)
-            session = self._session(checkpoint, precision, device)
+            session = self._session(checkpoint, precision, device, reporter or Silent())
             first = secrets.randbelow(2**31) if seed is None and len(prompts) > 1 else seed
             return [
                 artifact
@@ -173,7 +173,7 @@ class Run:
         prompt: Any = None,
         *,
         prompt_file: PathLike | None = None,
-        checkpoint: Which = "best",
+        checkpoint: str | int = "best",
         precision: Precision = "float32",
         device: str | None = None,
         creativity: Creativity | None = None,
@@ -185,6 +185,7 @@ class Run:
         Takes the options of :meth:`generate` but ``n``; the pieces together are the artifact that it would give.
 
         Raises:
+        reporter: Reporter | None = None,
             GenerationError: As :meth:`generate`, or the run makes no text.
         """
         unknown = set(sampling) - (set(SamplingOptions.__dataclass_fields__) - {"n", "stop"})
@@ -194,7 +195,8 @@ class Run:
         prompts = self._prompts(prompt, prompt_file, "text")
         if len(prompts) > 1:
             raise OptionError(f"{prompt_file} is {len(prompts)} prompts, and a stream is of one; generate them")
-        return self._session(checkpoint, precision, device).stream(prompts[0], "text", options, creativity)
+        session = self._session(checkpoint, precision, device, reporter or Silent())
+        return session.stream(prompts[0], "text", options, creativity)
 
     def _prompts(self, prompt: Any, files: PathLike | Sequence[PathLike] | None, to: str | None) -> list[Prompt]:
         """What is given, read and cleaned; whether the run can answer it is asked before anything is read."""
@@ -216,11 +218,16 @@ class Run:
             for each in read
         ]
 
-    def _session(self, checkpoint: Which, precision: Precision, device: str | None) -> Session:
+    def _session(self, checkpoint: str | int, precision: Precision, device: str | None, reporter: Reporter) -> Session:
         key = (checkpoint, precision, device)
         if key not in self._sessions:
             self._sessions[key] = Session(
-                self.folder, get_registry(), checkpoint=checkpoint, precision=precision, device=device
+                self.folder,
+                get_registry(),
+                checkpoint=checkpoint,
+                precision=precision,
+                device=device,
+                reporter=reporter,
             )
         return self._sessions[key]
 

@@ -36,7 +36,7 @@ GENERATE = [
     ("--seed -1", "seed must be between 0"),
     ("--top-p 0", "top_p must be between"),
     ("--seconds 3", "text has no duration"),
-    ("--checkpoint first", "checkpoint must be 'best' or 'last'"),
+    ("--checkpoint first", "checkpoint must be 'best', 'last' or the number of a step"),
     ("--precision half", "precision must be 'float32' or 'float64'"),
     ("--device toaster", "device 'toaster' is not available here"),
 ]

@@ -281,7 +281,7 @@ class TestRefusals:
             ({"seed": -1}, "seed must be between"),
             ({"max_tokens": 0}, "max_tokens must be between"),
             ({"seconds": 0}, "seconds must be between"),
-            ({"checkpoint": "first"}, "checkpoint must be 'best' or 'last', got 'first'"),
+            ({"checkpoint": "first"}, "checkpoint must be 'best', 'last' or the number of a step, got 'first'"),
             ({"precision": "float16"}, "precision must be 'float32' or 'float64', got 'float16'"),
             ({"device": "toaster"}, "device 'toaster' is not available here"),
         ],

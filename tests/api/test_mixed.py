@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+import shlex
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 import weft
+from weft.cli.main import run as weft_command
 from weft.codecs.bpe import ByteLevelBPE
 from weft.codecs.vocabulary import Vocabulary
 from weft.plugins.registry import get_registry, reset_registry
 from weft.storage.hashing import hash_folder
+from weft.training.loop import Loop
 
 
 @pytest.fixture(scope="session")
@@ -81,7 +84,7 @@ class TestModalities:
     def test_the_target_is_picked(self, run: weft.Run) -> None:
         assert run.summary()["modalities"] == ["text", "notes"]
         assert run.summary()["conditional"] == ["notes"]
-        assert set(run.summary()["validation"]) == {"text", "notes"}
+        assert set(run.summary()["validation"]) == {"text", "notes", "notes-to-text"}
         assert "bits_per_byte" not in run.summary()["validation"]["notes"]
         text = run.generate("The cat", to="text", seed=1, max_tokens=10)[0]
         tune = run.generate("high tune", to="notes", seed=1)[0]
@@ -114,9 +117,13 @@ class TestModalities:
         self, tiny_train: Any, workshop: Path, notes_folders: dict[str, Path], tmp_path: Path
     ) -> None:
         other = weft.prepare(workshop / "plain", out=tmp_path / "other", options={"notes.pitches": 12})
-        with pytest.raises(weft.TrainingError, match="are notes corpora with different codecs"):
+        with pytest.raises(weft.TrainingError, match="are notes corpora with different codecs") as found:
             tiny_train([notes_folders["captioned corpus"], other], tmp_path / "run")
         assert not (tmp_path / "run").exists()
+        command = str(found.value).partition("encode one as the other is: ")[2]
+        assert weft_command([*shlex.split(command)[1:], "--quiet"]) == 0
+        anew = tmp_path / "other-as-captioned"
+        tiny_train([notes_folders["captioned corpus"], anew], tmp_path / "run", steps=1)
 
     def test_without_its_plugin_a_run_says_what_is_missing(self, run: weft.Run, monkeypatch: Any) -> None:
         monkeypatch.setenv("WEFT_DISABLE_PLUGINS", "fake_notes")
@@ -127,6 +134,64 @@ class TestModalities:
         with pytest.raises(weft.PluginError, match="notes"):
             again.generate("high tune", to="notes")
         assert again.generate("The cat", to="text", seed=1, max_tokens=3)[0].payload.startswith("The cat")
+
+
+@pytest.mark.usefixtures("notes_plugin")
+class TestMixtures:
+    def test_shares_are_kept(
+        self, tiny_train: Any, notes_folders: dict[str, Path], tmp_path: Path, text_corpus: Any
+    ) -> None:
+        corpora = [text_corpus, notes_folders["captioned corpus"]]
+        run = tiny_train(corpora, tmp_path / "run", steps=None, epochs=0.5, mix="text=1,notes=3", reverse=0.25)
+        learned = run.folder.manifest.target_tokens
+        assert learned["notes"] == pytest.approx(3 * learned["text"], rel=0.01)
+        present = sum(
+            weft.load(corpus).folder.manifest["tokens"] for corpus in map(str, [text_corpus.path, corpora[1]])
+        )
+        assert learned["text"] + learned["notes"] == pytest.approx(0.5 * present, rel=0.2)
+
+    def test_a_mixed_run_goes_on_where_it_was(
+        self, tiny_train: Any, notes_folders: dict[str, Path], tmp_path: Path, text_corpus: Any, monkeypatch: Any
+    ) -> None:
+        corpora = [text_corpus.path, notes_folders["captioned corpus"]]
+        options = {"steps": 8, "mix": {"text": 1, "notes": 2}, "reverse": 0.4}
+        whole = tiny_train(corpora, tmp_path / "whole", **options)
+
+        step = Loop.train_step
+
+        def cut_off(loop: Loop) -> Any:
+            if loop.step == 5:
+                raise KeyboardInterrupt
+            return step(loop)
+
+        monkeypatch.setattr(Loop, "train_step", cut_off)
+        with pytest.raises(KeyboardInterrupt):
+            tiny_train(corpora, tmp_path / "again", **options)
+        monkeypatch.setattr(Loop, "train_step", step)
+        again = weft.train(corpora, out=tmp_path / "again", resume=True, mix="text=1, notes=2", reverse=0.4)
+        assert again.summary()["weights_sha256"] == whole.summary()["weights_sha256"]
+        with pytest.raises(weft.OptionError, match=r"mix was .*, now"):
+            weft.train(corpora, out=again.path, resume=True, mix="text=2,notes=1")
+
+    @pytest.mark.parametrize(
+        ("mix", "said"),
+        [
+            ("text=1,audio=1", "the mixture names audio, but no corpus of audio is given"),
+            ("text=1", "the mixture says nothing of notes"),
+            ("text=0,notes=0", "the share of text in the mixture must be above 0"),
+            ("text=1,notes=-2", "the share of notes in the mixture must be above 0, and finite, got -2"),
+            ("text", "text has no number for a share"),
+        ],
+    )
+    def test_mixtures_that_cannot_be(
+        self, mix: str, said: str, notes_folders: dict[str, Path], text_corpus: Any, tmp_path: Path, capsys: Any
+    ) -> None:
+        corpora = [str(text_corpus.path), str(notes_folders["captioned corpus"])]
+        assert (
+            weft_command(["train", *corpora, "--out", str(tmp_path / "run"), "--steps", "1", "--mix", mix, "-q"]) == 2
+        )
+        assert said in capsys.readouterr().err
+        assert not (tmp_path / "run").exists()
 
 
 def test_nothing_to_train_on(tmp_path: Path) -> None:

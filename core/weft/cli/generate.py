@@ -46,7 +46,7 @@ DEFAULT_OUT = Path("out")
 @click.option("--seconds", type=float, help="Length of content that has a duration.")
 @click.option("--seed", type=int, help="Artifact i is drawn with seed + i, across prompts; one is picked without it.")
 @click.option("--stop", multiple=True, metavar="TEXT", help="End text before this; may be given several times.")
-@click.option("--checkpoint", default="best", show_default=True, metavar="WHICH", help="best or last.")
+@click.option("--checkpoint", default="best", show_default=True, metavar="WHICH", help="best, last, or a kept step.")
 @click.option("--precision", default="float32", show_default=True, metavar="TYPE", help="float32 or float64.")
 @click.option("--device", metavar="NAME", help="cpu, cuda or mps; the best there is without it.")
 @click.option("--out", metavar="DIR", type=click.Path(path_type=Path), help="Folder for the artifacts.")
@@ -92,7 +92,7 @@ def generate(
         _require_folder(run, options["to"], out, n * len(wanted))
     if len(wanted) == n == 1 and out is None and not as_json and _streams(run, options["to"]):
         reporter.note(f"seed {first}")
-        _stream(run, wanted[0], {**options, "seed": first})
+        _stream(run, wanted[0], {**options, "seed": first, "reporter": reporter})
         return
     printer = _Printer(out, as_json, total=n * len(wanted))
     for j, prompt in enumerate(wanted):

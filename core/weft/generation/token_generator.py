@@ -90,13 +90,14 @@ class TokenGenerator(Generator[P]):
         twin = context.sequences.open(targets, request.modality).ids.tolist() if conditional else None
         shortest, longest = self.lengths(request, context)
         # Text goes on beyond the context, but an answer must at least begin while all of its prompt is seen.
-        whole = request.modality != "text" or _describes(request)
-        needed = longest if whole else shortest if conditional else 0
+        needed = longest if request.modality != "text" else shortest if conditional else 0
         if needed and len(prefix) + needed > context.context_length + 1:
             raise GenerationError(
                 f"the prompt takes {len(prefix)} tokens and the {request.modality} needs room for {needed}, more than "
                 f"the {context.context_length} that this run was trained for; use a shorter prompt"
             )
+        if _describes(request):
+            longest = min(longest, context.context_length + 1 - len(prefix))
         offset, size = context.sequences.block(request.modality)
         rule = PatternRule(
             context.facts.pattern, offset, context.vocab_size, context.sequences.end_id, context.facts.unit, shortest
@@ -123,7 +124,8 @@ class TokenGenerator(Generator[P]):
             return exact, exact
         if facts.bytes_per_token is not None:
             limit = options.max_tokens or high
-            return 1, min(limit, high) if _describes(request) else limit
+            # With one more than the longest there is room for the end.
+            return 1, min(limit, high + 1) if _describes(request) else limit
         most = max(facts.unit, min(high, options.max_tokens or high) // facts.unit * facts.unit)
         return min(low, most), most
 

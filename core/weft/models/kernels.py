@@ -118,22 +118,25 @@ class _SwiGLU(torch.autograd.Function):
         return out
 
 
-def _turn(x: Tensor, inverse: Tensor, gain: Tensor, cos: Tensor, sin: Tensor, scale: float = 1.0) -> Tensor:
-    """Normalized ``x`` (``(N, H, D)``), its halves rotated against each other, in memory of its own."""
+def _turn(x: Tensor, inverse: Tensor, gain: Tensor, cos: Tensor, sin: Tensor) -> Tensor:
+    """Normalized ``x`` (``(N, H, D)``), its halves rotated against each other, as ``(H, N, D)``."""
     half = x.shape[-1] // 2
-    gain = gain * scale
-    turned = x * (cos * gain)
+    turned = x.new_empty(x.shape[1], x.shape[0], x.shape[2])
+    out = turned.transpose(0, 1)
     by_sin = sin[..., :half]
-    turned[..., :half].addcmul_(x[..., half:], by_sin * gain[half:], value=-1)
-    turned[..., half:].addcmul_(x[..., :half], by_sin * gain[:half])
-    return turned.mul_(inverse)
+    torch.mul(x, cos * gain, out=out)
+    out[..., :half].addcmul_(x[..., half:], by_sin * gain[half:], value=-1)
+    out[..., half:].addcmul_(x[..., :half], by_sin * gain[:half])
+    out.mul_(inverse)
+    return turned
 
 
 def _turn_back(grad: Tensor, cos: Tensor, sin: Tensor) -> Tensor:
-    """The gradient before the rotation."""
+    """The gradient before the rotation, ``(N, H, D)``, from that after it, ``(H, N, D)``."""
     half = grad.shape[-1] // 2
     by_sin = sin[..., :half]
-    back = grad * cos
+    grad = grad.transpose(0, 1)
+    back = torch.mul(grad, cos, out=grad.new_empty(grad.shape))
     back[..., :half].addcmul_(grad[..., half:], by_sin)
     back[..., half:].addcmul_(grad[..., :half], by_sin, value=-1)
     return back
@@ -148,9 +151,9 @@ def _blocks(lengths: Sequence[int]) -> Iterator[tuple[int, int, int]]:
         first += length
 
 
-def _heads(x: Tensor, start: int, end: int) -> Tensor:
-    """Tokens of ``(N, H, D)`` as ``(H, T, D)``."""
-    return x[start:end].transpose(0, 1)
+def _rows(x: Tensor, lengths: Sequence[int]) -> Tensor:
+    """``(H, N, D)`` in which documents of one length lie beside each other: ``(H B, T, D)``."""
+    return x.reshape(-1, lengths[0], x.shape[2])
 
 
 def _attend(queries: Tensor, keys: Tensor, future: Tensor) -> Tensor:
@@ -179,51 +182,58 @@ class _Attention(torch.autograd.Function):
         heads = qkv.shape[1] // size - 2 * kv_heads
         parts = qkv.view(len(qkv), -1, size)
         inverse = _inverse_rms(parts[:, : heads + kv_heads], epsilon)
-        scale = size**-0.5
-        queries = _turn(parts[:, :heads], inverse[:, :heads], query_gain, cos, sin, scale)
+        # What divides the scores is part of the queries.
+        queries = _turn(parts[:, :heads], inverse[:, :heads], query_gain * size**-0.5, cos, sin)
         keys = _turn(parts[:, heads:-kv_heads], inverse[:, heads:], key_gain, cos, sin)
-        values = parts[:, -kv_heads:]
-        future = torch.full((BLOCK, BLOCK), -torch.inf, dtype=qkv.dtype).triu_(1)
+        values = parts[:, -kv_heads:].transpose(0, 1)
         if kv_heads != heads:
-            keys, values = (x.repeat_interleave(heads // kv_heads, 1) for x in (keys, values))
+            keys, values = (x.repeat_interleave(heads // kv_heads, 0) for x in (keys, values))
+        alike = min(lengths) == max(lengths)
+        if alike:
+            queries, keys, values = (_rows(x, lengths) for x in (queries, keys, values))
+            lengths = lengths[:1]
+        future = torch.full((BLOCK, BLOCK), -torch.inf, dtype=qkv.dtype).triu_(1)
         mixed = torch.empty_like(queries)
         kept = []
         keep = max(lengths) <= LONGEST_KEPT and any(ctx.needs_input_grad)
         for first, start, end in _blocks(lengths):
-            weights = _attend(_heads(queries, start, end), _heads(keys, first, end), future)
-            _heads(mixed, start, end).copy_(torch.bmm(weights, _heads(values, first, end)))
+            weights = _attend(queries[:, start:end], keys[:, first:end], future)
+            mixed[:, start:end] = torch.bmm(weights, values[:, first:end])
             if keep:
                 kept.append(weights)
         ctx.save_for_backward(qkv, inverse, queries, keys, query_gain, key_gain, cos, sin, future, *kept)
-        ctx.lengths, ctx.kv_heads = lengths, kv_heads
-        return mixed.view(len(qkv), -1)
+        ctx.lengths, ctx.kv_heads, ctx.alike = lengths, kv_heads, alike
+        return mixed.view(heads, len(qkv), size).transpose(0, 1).reshape(len(qkv), -1)
 
     @staticmethod
     @once_differentiable  # type: ignore[untyped-decorator]
     def backward(ctx: Any, grad: Tensor) -> tuple[Tensor | None, ...]:
         qkv, inverse, queries, keys, query_gain, key_gain, cos, sin, future, *kept = ctx.saved_tensors
-        kv_heads, heads = ctx.kv_heads, queries.shape[1]
-        parts = qkv.view(len(qkv), -1, queries.shape[2])
-        values = parts[:, -kv_heads:]
+        kv_heads, size = ctx.kv_heads, queries.shape[2]
+        parts = qkv.view(len(qkv), -1, size)
+        heads = parts.shape[1] - 2 * kv_heads
+        values, grad = parts[:, -kv_heads:].transpose(0, 1), grad.reshape(len(qkv), heads, size).transpose(0, 1)
         if kv_heads != heads:
-            values = values.repeat_interleave(heads // kv_heads, 1)
-        grad = grad.reshape(queries.shape)
+            values = values.repeat_interleave(heads // kv_heads, 0)
+        if ctx.alike:
+            values, grad = _rows(values, ctx.lengths), _rows(grad, ctx.lengths)
         grad_queries, grad_keys, grad_values = torch.empty_like(queries), torch.zeros_like(keys), torch.zeros_like(keys)
         for index, (first, start, end) in enumerate(_blocks(ctx.lengths)):
-            mine, theirs = _heads(queries, start, end), _heads(keys, first, end)
+            mine, theirs, incoming = queries[:, start:end], keys[:, first:end], grad[:, start:end]
             weights = kept[index] if kept else _attend(mine, theirs, future)
-            incoming = _heads(grad, start, end)
-            scores = torch.bmm(incoming, _heads(values, first, end).mT)
+            scores = torch.bmm(incoming, values[:, first:end].mT)
             scores = torch._softmax_backward_data(scores, weights, -1, weights.dtype)
-            _heads(grad_values, first, end).add_(torch.bmm(weights.mT, incoming))
-            _heads(grad_keys, first, end).add_(torch.bmm(scores.mT, mine))
-            _heads(grad_queries, start, end).copy_(torch.bmm(scores, theirs))
+            grad_values[:, first:end] += torch.bmm(weights.mT, incoming)
+            grad_keys[:, first:end] += torch.bmm(scores.mT, mine)
+            grad_queries[:, start:end] = torch.bmm(scores, theirs)
+        grad_queries, grad_keys, grad_values = (
+            x.view(heads, len(qkv), size) for x in (grad_queries, grad_keys, grad_values)
+        )
         if kv_heads != heads:
-            grad_keys, grad_values = (x.unflatten(1, (kv_heads, -1)).sum(2) for x in (grad_keys, grad_values))
+            grad_keys, grad_values = (x.unflatten(0, (kv_heads, -1)).sum(1) for x in (grad_keys, grad_values))
         out = torch.empty_like(parts)
-        out[:, -kv_heads:] = grad_values
-        grad_queries.mul_(queries.shape[2] ** -0.5)
-        before = _turn_back(grad_queries, cos, sin)
+        out[:, -kv_heads:] = grad_values.transpose(0, 1)
+        before = _turn_back(grad_queries.mul_(size**-0.5), cos, sin)
         query_grad = _norm_backward(before, parts[:, :heads], inverse[:, :heads], query_gain, out[:, :heads])
         before = _turn_back(grad_keys, cos, sin)
         rest = slice(heads, heads + kv_heads)
