@@ -79,6 +79,8 @@ def run_summary(run: RunFolder) -> dict[str, Any]:
         "kind": "run",
         "modalities": manifest.modalities,
         "conditional": manifest.conditional,
+        "directions": [asdict(direction) for direction in manifest.known_directions],
+        "target_tokens": dict(manifest.target_tokens),
         "parameters": _trained(run) + frozen_count(run.checkpoints.folder) if begun else None,
         "parameters_trained": _trained(run) if begun else None,
         "step": checkpoints["last"]["step"] if begun else 0,
