@@ -358,7 +358,7 @@ def train(
     with open_world() as world:
         reporter = reporter if reporter is not None and world.is_main else Silent()
         if begun is not None:
-            check_resumable(begun, chosen, [folder.sha256 for folder in folders])
+            check_resumable(begun, chosen, [(folder.path.name, folder.sha256) for folder in folders])
             return Run(_resume(begun, folders, world, reporter, chosen.get("device")))
         if resume:
             reporter.note(f"there is no run to go on with in {path} yet: it begins now")

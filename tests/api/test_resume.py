@@ -215,9 +215,24 @@ def test_other_corpora_are_refused(
     text_corpus: weft.Corpus, answer_corpus: weft.Corpus, text_run: weft.Run, workshop: Path, tmp_path: Path
 ) -> None:
     changed = weft.prepare(workshop / "more.txt", out=tmp_path / "changed")
-    for corpora in ([changed], [text_corpus, answer_corpus], [answer_corpus]):
-        with pytest.raises(weft.FolderError, match=r"the corpora are not those that .* was begun with"):
+    for corpora, named in (
+        ([changed], r"changed \("),
+        ([text_corpus, answer_corpus], rf"prose \({text_corpus.sha256[:12]}\), answers \("),
+        ([answer_corpus], r"answers \("),
+    ):
+        with pytest.raises(weft.FolderError, match=rf"begun with prose \(.*\), and cannot go on with {named}"):
             weft.train(corpora, out=text_run.path, resume=True)
+
+
+def test_a_corpus_that_changed_is_named(
+    text_corpus: weft.Corpus, text_run: weft.Run, workshop: Path, tmp_path: Path
+) -> None:
+    """One of the same name, with other content."""
+    changed = weft.prepare(workshop / "more.txt", out=tmp_path / text_corpus.path.name)
+    before, now = (corpus.sha256[:12] for corpus in (text_corpus, changed))
+    message = rf"the corpus prose has changed since .* was begun \(its content was {before}, now {now}\)"
+    with pytest.raises(weft.FolderError, match=message):
+        weft.train(changed, out=text_run.path, resume=True)
 
 
 def test_an_output_in_the_way(text_corpus: weft.Corpus, text_run: weft.Run, tmp_path: Path) -> None:

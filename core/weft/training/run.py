@@ -25,11 +25,13 @@ from weft.storage.keep import Keep
 from weft.storage.lock import locked
 from weft.storage.run import RunFolder, RunManifest
 from weft.storage.summaries import memorizing
+from weft.training.agreement import check_same_corpora
 from weft.training.callbacks import LogMetrics, ShowEvaluation, ShowProgress
 from weft.training.decisions import Decisions, decide, describe, held_out_rows, training_rows
 from weft.training.keeping import KeepCheckpoints, SaveClock, ending_well
 from weft.training.loop import Loop
 from weft.training.material import Material
+from weft.training.older import named_by_parameter
 from weft.training.options import TrainOptions, differences
 from weft.training.settings import RunSettings
 from weft.training.world import World
@@ -97,24 +99,20 @@ def resume_run(
     return folder
 
 
-def check_resumable(folder: RunFolder, options: TrainOptions, corpora: Sequence[str]) -> None:
+def check_resumable(folder: RunFolder, options: TrainOptions, corpora: Sequence[tuple[str, str]]) -> None:
     """Refuse corpora and options other than those a run was begun with.
 
     Args:
         folder: The run.
         options: What the user asks for now.
-        corpora: Content hashes.
+        corpora: Name and content hash of each.
 
     Raises:
-        FolderError: The corpora are others, or in another order.
+        FolderError: A corpus has changed, or they are others, or in another order.
         OptionError: Lists the options that differ.
     """
+    check_same_corpora(folder, corpora)
     manifest = folder.manifest
-    if [corpus.sha256 for corpus in manifest.corpora] != list(corpora):
-        raise FolderError(
-            f"the corpora are not those that {folder.path} was begun with, in that order; name the same ones, or train "
-            f"into a new folder"
-        )
     recorded = recorded_options(manifest.settings, manifest.model)
     asked = {name: value for name, value in options.items() if name != "device"}
     differing = differences(asked, recorded)
@@ -216,7 +214,7 @@ def _device(settings: RunSettings, world: World, elsewhere: str | None) -> torch
 
 def _restore(loop: Loop, state: TrainingState, folder: RunFolder) -> None:
     try:
-        loop.restore(state)
+        loop.restore(named_by_parameter(state, loop.model))
     except (RuntimeError, ValueError, KeyError) as error:
         why = str(error).partition("\n")[0].rstrip(": ")
         raise FolderError(
