@@ -93,6 +93,17 @@ class TestModalities:
         assert all(0 <= pitch < 8 and 0 <= length < 4 for pitch, length in tune.payload)
         assert "".join(run.stream("The cat", seed=1, max_tokens=10)) == text.payload
 
+    def test_one_text_codec_is_learned_from_texts_and_captions(
+        self, run: weft.Run, text_corpus: weft.Corpus, notes_folders: dict[str, Path]
+    ) -> None:
+        captioned = weft.load(notes_folders["captioned corpus"])
+        assert isinstance(captioned, weft.Corpus)
+        codec, joint = ByteLevelBPE.load(run.folder.codec_folder("text")), run.folder.manifest.codecs["text"]
+        assert joint not in {corpus.folder.codec_hash("text") for corpus in (text_corpus, captioned)}
+        own = ByteLevelBPE.load(text_corpus.folder.codec_folder("text"))
+        assert len(codec.encode(["high tune"])[0]) < len(own.encode(["high tune"])[0])
+        assert codec.decode(list(captioned.folder.layer("prompt", joint))) == captioned.folder.prompts
+
     @pytest.mark.parametrize("to", [None, "audio"])
     def test_it_must_be_one_that_the_run_makes(self, run: weft.Run, to: str | None) -> None:
         problem = "say what to make with --to" if to is None else "this run cannot make 'audio'"

@@ -116,7 +116,7 @@ def test_several_artifacts_do_not_go_into_one_file(
     """That is said before any is drawn."""
     made = fake_run("text")
     assert run(["generate", "r", *several, "--out", "one.TXT"]) == 2
-    assert "one.TXT is one file, and there are " in capsys.readouterr().err
+    assert "one.TXT is one file, and there are several artifacts" in capsys.readouterr().err
     assert made.calls == []
     assert run(["generate", "r", *several, "--out", "folder.v2"]) == 0
     assert len(list(Path("folder.v2").iterdir())) == sum(call["n"] for call in made.calls) > 1

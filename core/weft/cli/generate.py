@@ -82,14 +82,15 @@ def generate(
     if not isinstance(run, weft.Run):
         raise OptionError(f"{run_path} is a corpus, not a run; train on it first: weft train {run_path} --out RUN")
     first = secrets.randbelow(2**31) if seed is None else seed
+    several = n * max(len(wanted), len(prompt_files)) > 1 or any(path.is_dir() for path in prompt_files)
+    if out is not None and several:
+        _require_folder(run, options["to"], out, of_files=bool(prompt_files))
     if prompt_files:
         artifacts = run.generate(prompt_file=prompt_files, n=n, seed=first, reporter=reporter, **options)
-        if out is not None and len(artifacts) > 1 and out.suffix.lower() == artifacts[0].format.extension:
-            raise _one_file(out, len(artifacts))
+        if out is not None and len(artifacts) > 1:  # one file may hold several prompts
+            _require_folder(run, options["to"], out, of_files=True)
         _Printer(out, as_json, total=len(artifacts)).show(artifacts)
         return
-    if out is not None and n * len(wanted) > 1:
-        _require_folder(run, options["to"], out, n * len(wanted))
     if len(wanted) == n == 1 and out is None and not as_json and _streams(run, options["to"]):
         reporter.note(f"seed {first}")
         _stream(run, wanted[0], {**options, "seed": first, "reporter": reporter})
@@ -115,18 +116,18 @@ def _check(n: int, seed: int | None, options: dict[str, Any]) -> None:
     check(SamplingOptions(n=n, seed=seed, **sampling), options["creativity"])
 
 
-def _require_folder(run: Run, to: str | None, out: Path, artifacts: int) -> None:
+def _require_folder(run: Run, to: str | None, out: Path, *, of_files: bool) -> None:
     """Refuse a file for several artifacts before any is drawn."""
     from weft.generation.abilities import Abilities
     from weft.plugins.registry import get_registry
 
-    target = Abilities.of(run.folder.manifest).target(to)
-    if out.suffix.lower() == get_registry().payload_format(target).extension:
-        raise _one_file(out, artifacts)
-
-
-def _one_file(out: Path, artifacts: int) -> OptionError:
-    return OptionError(f"--out {out} is one file, and there are {artifacts} artifacts; name a folder")
+    abilities = Abilities.of(run.folder.manifest)
+    if of_files:
+        targets = {each.target for each in abilities.directions if to in (None, each.target)}
+    else:
+        targets = {abilities.target(to)}
+    if out.suffix.lower() in {get_registry().payload_format(target).extension for target in targets}:
+        raise OptionError(f"--out {out} is one file, and there are several artifacts; name a folder")
 
 
 def _streams(run: Run, to: str | None) -> bool:
