@@ -72,3 +72,39 @@ def test_time_goes_on(folder: RunFolder) -> None:
     assert first["seconds"] == 100.0
     assert 100.0 < second["seconds"] < 160.0
     assert second["loss"] == 4.0
+
+
+def test_tokens_are_counted_over_the_whole_run(folder: RunFolder) -> None:
+    training, log = at(0, 25), LogMetrics(folder, peak_rate=0.5)
+    log.begin(training)
+    for _ in range(15):
+        training.step += 1
+        log.after_step(training, {"loss": 1.0, "tokens": 100.0, "learning_rate_share": 0.5, "text/x": training.step})
+    again = LogMetrics(folder, log.unlogged)  # killed at step 15, where a checkpoint was
+    again.begin(training)
+    for _ in range(10):
+        training.step += 1
+        again.after_step(training, {"loss": 1.0, "tokens": 10.0, "text/x": training.step})
+    rows = list(folder.metrics())
+    assert [row["step"] for row in rows] == [10, 20, 25]
+    assert [row["tokens"] for row in rows] == [1000, 1550, 1600]
+    assert [row["text/x"] for row in rows] == [5.5, 15.5, 23]
+    assert rows[0]["learning_rate"] == 0.25
+
+
+def test_a_run_that_did_not_count_its_tokens_does_not_begin_to(folder: RunFolder) -> None:
+    folder.metrics_path.write_text('{"step": 10, "loss": 1.0, "seconds": 100.0}\n')
+    log = LogMetrics(folder)
+    log.begin(at(10, 12))
+    log.after_step(at(12, 12), {"loss": 5.0, "tokens": 100.0})
+    assert "tokens" not in list(folder.metrics())[-1]
+
+
+def test_every_row_is_told(folder: RunFolder) -> None:
+    told: list[Any] = []
+    log = LogMetrics(folder, tell=[told.append])
+    log.begin(at(0, 1))
+    log.after_step(at(1, 1), {"loss": 5.0})
+    log.after_evaluation(at(1, 1), {"loss": 4.0})
+    assert told == list(folder.metrics())
+    assert told[1] == {"step": 1, "validation/loss": 4.0}

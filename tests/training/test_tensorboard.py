@@ -18,6 +18,10 @@ from weft.training import tensorboard
 from weft.training.tensorboard import FOLDER, TensorBoardEvents
 
 
+AT_END: Any = None
+"""A training, at which nothing looks."""
+
+
 def events(run: Path) -> Any:
     from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
@@ -41,7 +45,7 @@ def test_rows_become_scalars_in_groups(tmp_path: Path) -> None:
     ]  # fmt: skip
     assert [(each.step, each.value) for each in found.Scalars("training/loss")] == [(10, 2.5)]
     assert [(each.step, each.value) for each in found.Scalars("held-out/text/bits_per_byte")] == [(20, 1.5)]
-    log.close()
+    log.end(AT_END)
 
 
 def test_a_resumed_run_shows_each_step_once(tmp_path: Path) -> None:
@@ -51,8 +55,8 @@ def test_a_resumed_run_shows_each_step_once(tmp_path: Path) -> None:
     second = TensorBoardEvents(tmp_path, 20)  # killed after step 30, and back at the checkpoint of step 20
     for step in (30, 40):
         second.write({"step": step, "loss": float(step)})
-    second.close()
-    first.close()
+    second.end(AT_END)
+    first.end(AT_END)
     assert [each.step for each in events(tmp_path).Scalars("training/loss")] == [10, 20, 30, 40]
 
 
@@ -64,7 +68,7 @@ def test_previews_are_shown_as_what_they_are(tmp_path: Path) -> None:
     log = TensorBoardEvents(tmp_path, 0)
     shown = [artifact("text", "To be\n*or* not", "To"), artifact("image", picture), artifact("audio", sound)]
     log.show(5, shown)
-    log.close()
+    log.end(AT_END)
     found = events(tmp_path)
     (image,) = found.Images("previews/image-2")
     assert (image.step, image.width, image.height) == (5, 8, 6)
@@ -90,7 +94,7 @@ def test_a_modality_that_shows_itself_on_pages_alone_is_left_out(tmp_path: Path)
 
     log = TensorBoardEvents(tmp_path, 0)
     log.show(1, [Artifact("rose", "smell", None, Drawn([], [], 0, True), SamplingOptions(), Smell())])
-    log.close()
+    log.end(AT_END)
     tags = events(tmp_path).Tags()
     assert not tags["images"]
     assert not tags["audio"]

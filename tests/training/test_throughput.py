@@ -12,10 +12,10 @@ from weft.models.config import ModelConfig
 from weft.models.transformer import Transformer, parameter_count
 from weft.training.throughput import (
     Peak,
-    Speedometer,
+    Speed,
     datasheet_peak,
     peak_of,
-    share_of_peak,
+    shortened,
     training_flops_per_token,
 )
 
@@ -82,20 +82,55 @@ def test_other_models_have_no_formula() -> None:
     assert training_flops_per_token(nn.Linear(3, 3), 16) is None
 
 
-def test_speed_is_that_of_the_last_while() -> None:
-    meter = Speedometer(window=10)
-    assert meter.tokens_per_second == 0
-    for _ in range(50):
-        meter.add(100, 1.0)
-    assert meter.tokens_per_second == pytest.approx(100)
-    for _ in range(10):
-        meter.add(300, 1.0)
-    assert meter.tokens_per_second == pytest.approx(300)
-    meter.add(1000, 100.0)  # a step longer than the window stands for itself
-    assert meter.tokens_per_second == pytest.approx(10)
+class Clock:
+    def __init__(self) -> None:
+        self.now = 0.0
+
+    def __call__(self) -> float:
+        return self.now
 
 
-def test_the_share_is_of_all_devices_together() -> None:
-    peak = Peak(1e12, "datasheet")
-    assert share_of_peak(1000, 5e8, peak) == pytest.approx(0.5)
-    assert share_of_peak(1000, 5e8, peak, devices=2) == pytest.approx(0.25)
+def steps(speed: Speed, clock: Clock, count: int, tokens: float, seconds: float, pause: float = 0.0) -> None:
+    for _ in range(count):
+        clock.now += pause
+        speed.begin_step()
+        clock.now += seconds
+        speed.end_step(tokens)
+
+
+def test_speed_is_that_of_the_last_while_without_pauses() -> None:
+    clock = Clock()
+    speed = Speed(nn.Linear(3, 3), 4, None, window=10, now=clock)
+    assert speed.tokens_per_second == 0
+    steps(speed, clock, 50, 100, 1.0, pause=7.0)
+    assert speed.tokens_per_second == pytest.approx(100)
+    steps(speed, clock, 10, 300, 1.0)
+    assert speed.tokens_per_second == pytest.approx(300)
+    steps(speed, clock, 1, 1000, 100.0)  # a step longer than the window stands for itself
+    assert speed.tokens_per_second == pytest.approx(10)
+    assert speed.share_of_peak is None
+    assert (speed.text(), speed.figures()) == ("10 tokens/s", {"tokens_per_second": pytest.approx(10)})
+
+
+@pytest.mark.parametrize(("devices", "share"), [(1, 0.5), (2, 0.25)])
+def test_the_share_is_of_all_devices_together(devices: int, share: float) -> None:
+    clock, model = Clock(), Transformer(CONFIG)
+    each = training_flops_per_token(model, 16)
+    assert each is not None
+    speed = Speed(model, 4, Peak(2 * each * 64, "datasheet"), devices, now=clock)
+    steps(speed, clock, 3, 64, 1.0)  # four rows of 16 tokens a second
+    assert speed.share_of_peak == pytest.approx(share)
+    assert speed.text() == f"64 tokens/s, {100 * share:.0f} % of peak"
+
+
+def test_a_measured_peak_is_at_least_what_is_reached() -> None:
+    clock = Clock()
+    speed = Speed(Transformer(CONFIG), 4, Peak(1.0, "measured"), now=clock)
+    steps(speed, clock, 3, 64, 1.0)
+    assert speed.share_of_peak == 1.0
+
+
+def test_numbers_are_short() -> None:
+    assert [shortened(n) for n in (8.123, 814.2, 999.7, 81_412, 8_140_000, 2e9)] == [
+        "8.12", "814", "1k", "81.4k", "8.14M", "2G",
+    ]  # fmt: skip

@@ -35,7 +35,7 @@ from weft.models.config import ModelConfig
 from weft.models.device import pick_device
 from weft.models.transformer import Transformer
 from weft.plugins.registry import Registry
-from weft.storage.checkpoints import Which, parse_which
+from weft.storage.checkpoints import Tensors, parse_which
 from weft.storage.codecs import codec_hash, load_codec
 from weft.storage.run import RunFolder
 
@@ -78,6 +78,7 @@ class Session:
         precision: ``float64`` makes batched and single generation agree to the last token.
         device: Where to compute; the best there is without it.
         reporter: Told of a damaged checkpoint, and of the one that is used instead.
+        weights: Used instead of a checkpoint's: those of a run that is being trained.
     """
 
     def __init__(
@@ -89,6 +90,7 @@ class Session:
         precision: Precision = "float32",
         device: str | None = None,
         reporter: Reporter | None = None,
+        weights: Tensors | None = None,
     ) -> None:
         which = parse_which(checkpoint)
         if precision not in ("float32", "float64"):
@@ -102,9 +104,15 @@ class Session:
             raise self._damaged(f"{self._vocabulary.size} ids, and a model of {self._config.vocab_size}")
         self._sequences = Sequences(self._vocabulary)
         self._codecs: dict[str, Codec[Any]] = {}
-        model = _load_model(folder, self._config, which, reporter or Silent())
-        model.to(_pick_device(device, precision), getattr(torch, precision))
-        self._engine = Engine(model, registry.logits_processors())
+        if weights is None:
+            weights = folder.checkpoints.weights(which, (reporter or Silent()).warn)
+        self._model = _make_model(folder, self._config, weights)
+        self._model.to(_pick_device(device, precision), getattr(torch, precision))
+        self._engine = Engine(self._model, registry.logits_processors())
+
+    def take(self, weights: Tensors) -> None:
+        """Go on with other weights of the same run."""
+        self._model.load_state_dict(fold_adapters(weights))
 
     def artifacts(
         self,
@@ -260,12 +268,12 @@ class Session:
         )
 
 
-def _load_model(folder: RunFolder, config: ModelConfig, which: Which, reporter: Reporter) -> Transformer:
-    """The weights in core's backbone, adapters folded in, in evaluation mode."""
+def _make_model(folder: RunFolder, config: ModelConfig, weights: Tensors) -> Transformer:
+    """Some weights in core's backbone, adapters folded in, in evaluation mode."""
     with torch.random.fork_rng(devices=[]):  # what is overwritten at once must not advance the caller's generator
         model = Transformer(replace(config, adapter_rank=0))
     try:
-        model.load_state_dict(fold_adapters(folder.checkpoints.weights(which, reporter.warn)))
+        model.load_state_dict(fold_adapters(weights))
     except RuntimeError as error:
         raise FolderError(
             f"the weights of {folder.path} are not those of the Transformer in its run.json: either a plugin's trainer "

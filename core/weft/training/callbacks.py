@@ -5,59 +5,123 @@ from __future__ import annotations
 import json
 import math
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from statistics import fmean
 
 from weft.interfaces.callback import Callback, Figures, Training
 from weft.interfaces.progress import Reporter, Task
 from weft.storage.run import RunFolder
+from weft.training.throughput import Speed
 
 LOG_EVERY = 10
 
 
 class ShowProgress(Callback):
-    """Tells a task of every step."""
+    """Tells a task of every step. Comes first, so that the time of a step ends here.
 
-    def __init__(self, task: Task) -> None:
+    Args:
+        task: Told.
+        speed: Measured here; :class:`StartStep`, which comes last, begins each step.
+    """
+
+    def __init__(self, task: Task, speed: Speed | None = None) -> None:
         self._task = task
+        self._speed = speed
 
     def after_step(self, training: Training, figures: Figures) -> None:
-        self._task.advance(1, loss=figures["loss"])
+        if self._speed is None:
+            self._task.advance(1, loss=figures["loss"])
+            return
+        self._speed.end_step(figures["tokens"])
+        self._task.advance(1, loss=figures["loss"], speed=self._speed.text())
+
+
+class StartStep(Callback):
+    """Says that a step begins, once all other callbacks are done."""
+
+    def __init__(self, speed: Speed) -> None:
+        self._speed = speed
+
+    def begin(self, training: Training) -> None:
+        self._speed.begin_step()
+
+    def after_step(self, training: Training, figures: Figures) -> None:
+        self._speed.begin_step()
+
+    def after_evaluation(self, training: Training, figures: Figures) -> None:
+        self._speed.begin_step()
 
 
 class LogMetrics(Callback):
-    """Appends the mean loss of every few steps, the time trained, and held-out figures, to ``metrics.jsonl``.
+    """Appends a row on every few steps, and one on each evaluation, to ``metrics.jsonl``; docs/formats.md says what is
+    in them.
 
     Args:
         folder: Of the run.
-        unlogged: Losses since the last row, of a resumed run.
+        unlogged: What a resumed run has of the steps since the last row: figures, or losses alone from older runs.
+        peak_rate: Peak learning rate.
+        speed: Of training; ``None`` logs none.
+        tell: Told of every row as well.
 
     Attributes:
-        unlogged: Losses of the steps since the last row.
+        unlogged: Figures of the steps since the last row.
     """
 
-    def __init__(self, folder: RunFolder, unlogged: Sequence[float] = ()) -> None:
+    def __init__(
+        self,
+        folder: RunFolder,
+        unlogged: Sequence[Mapping[str, float] | float] = (),
+        *,
+        peak_rate: float = 1.0,
+        speed: Speed | None = None,
+        tell: Sequence[Callable[[Mapping[str, float]], None]] = (),
+    ) -> None:
         self._folder = folder
-        self.unlogged = list(unlogged)
+        self._peak_rate = peak_rate
+        self._speed = speed
+        self._tell = tell
+        self.unlogged = [dict(each) if isinstance(each, Mapping) else {"loss": each} for each in unlogged]
         self._began = 0.0
+        self._tokens: float | None = 0.0
 
     def begin(self, training: Training) -> None:
         self._folder.forget_metrics_after(training.step)
-        before = max((float(row.get("seconds", 0.0)) for row in self._folder.metrics()), default=0.0)
-        self._began = time.monotonic() - before
+        logged = [row for row in self._folder.metrics() if "loss" in row]
+        self._began = time.monotonic() - (float(logged[-1].get("seconds", 0.0)) if logged else 0.0)
+        # What older runs read is not known.
+        self._tokens = logged[-1].get("tokens") if logged else 0.0
 
     def after_step(self, training: Training, figures: Figures) -> None:
-        self.unlogged.append(figures["loss"])
+        self.unlogged.append(dict(figures))
         if training.step % LOG_EVERY == 0 or training.step == training.steps:
-            mean = sum(self.unlogged) / len(self.unlogged)
+            self._write({"step": training.step, **self._summary(figures), **self._measured()})
             self.unlogged.clear()
-            self._write({"step": training.step, **figures, "loss": mean, "seconds": time.monotonic() - self._began})
 
     def after_evaluation(self, training: Training, figures: Figures) -> None:
         self._write({"step": training.step, **{f"validation/{name}": value for name, value in figures.items()}})
 
+    def _summary(self, last: Figures) -> dict[str, float]:
+        """The mean of each loss over the steps since the last row, and how things stand at the last of them."""
+        names = dict.fromkeys(name for each in self.unlogged for name in each if name == "loss" or "/" in name)
+        found = {name: fmean(each[name] for each in self.unlogged if name in each) for name in names}
+        found |= {name: value for name, value in last.items() if name not in names and name != "tokens"}
+        if "learning_rate_share" in last:
+            found["learning_rate"] = last["learning_rate_share"] * self._peak_rate
+        if self._tokens is not None:
+            self._tokens += sum(each.get("tokens", 0.0) for each in self.unlogged)
+            found["tokens"] = self._tokens
+        return found
+
+    def _measured(self) -> dict[str, float]:
+        """What differs between two runs that are the same."""
+        speed = {} if self._speed is None else self._speed.figures()
+        return {"seconds": time.monotonic() - self._began, **speed}
+
     def _write(self, row: Mapping[str, float]) -> None:
         with self._folder.metrics_path.open("a", encoding="utf-8") as file:
             file.write(json.dumps(row) + "\n")
+        for tell in self._tell:
+            tell(row)
 
 
 class ShowEvaluation(Callback):

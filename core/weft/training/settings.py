@@ -30,6 +30,8 @@ class RunSettings(LoopSettings):
         checkpoint_minutes: Between checkpoints; ``None`` where the pause decides.
         keep: So many of the last checkpoints stay whole.
         keep_every: The weights of steps that are multiples of this stay.
+        previews: So many of each modality are made at evaluations.
+        tensorboard: Whether events for TensorBoard are written.
     """
 
     size: str
@@ -46,6 +48,8 @@ class RunSettings(LoopSettings):
     checkpoint_minutes: float | None = None
     keep: int = 1
     keep_every: int | None = None
+    previews: int = 0
+    tensorboard: bool = False
 
     @classmethod
     def from_json(cls, values: Mapping[str, Any]) -> Self:

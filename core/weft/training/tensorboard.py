@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from weft.errors import OptionError
+from weft.interfaces.callback import Callback, Training
 from weft.interfaces.generator import Artifact
 
 if TYPE_CHECKING:
@@ -29,7 +30,7 @@ def require_tensorboard() -> None:
         )
 
 
-class TensorBoardEvents:
+class TensorBoardEvents(Callback):
     """Writes what is logged of a run as events.
 
     Args:
@@ -62,7 +63,7 @@ class TensorBoardEvents:
                 self._show(f"previews/{artifact.modality}-{number}", step, artifact, *media)
         self._writer.flush()
 
-    def close(self) -> None:
+    def end(self, training: Training) -> None:
         self._writer.close()
 
     def _show(self, tag: str, step: int, artifact: Artifact[Any], kind: str, data: bytes) -> None:

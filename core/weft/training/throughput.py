@@ -6,6 +6,7 @@ import functools
 import re
 import time
 from collections import deque
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Literal
 
@@ -47,7 +48,7 @@ cannot reach it."""
 MATMUL_SIZE = {"cpu": 512}
 """Rows and columns that keep a device busy; 4096 for anything faster than a CPU. A CPU without instructions for
 bfloat16 takes a third of a second for 512."""
-MATMUL_SECONDS = 0.3
+MATMUL_SECONDS = 0.2
 WINDOW_SECONDS = 20.0
 """Speed is that of so much training, pauses left out: long enough to be steady, short enough to show a change."""
 
@@ -124,42 +125,90 @@ def _measured_peak(device: str, kind: Kind, threads: int) -> Peak:
     return Peak(2 * size**3 / fastest, "measured")
 
 
-class Speedometer:
-    """Tokens a second over the last while, of the time that steps took: evaluations and checkpoints are left out.
+class Speed:
+    """Tokens a second over the last while, of the time that steps take: evaluations and checkpoints are left out.
 
     Args:
+        model: That is trained.
+        rows: Sequences a step, over all processes.
+        peak: Of one device; ``None`` where nobody wants to know.
+        devices: That compute together.
         window: Seconds of training that are looked back on.
+        now: Seconds.
     """
 
-    def __init__(self, window: float = WINDOW_SECONDS) -> None:
+    def __init__(
+        self,
+        model: nn.Module,
+        rows: int,
+        peak: Peak | None,
+        devices: int = 1,
+        *,
+        window: float = WINDOW_SECONDS,
+        now: Callable[[], float] = time.perf_counter,
+    ) -> None:
+        self._model = model
+        self._rows = rows
+        self._peak = peak
+        self._devices = devices
         self._window = window
+        self._now = now
         self._steps: deque[tuple[float, float]] = deque()
         self._tokens = self._seconds = 0.0
+        self._began = now()
 
-    def add(self, tokens: float, seconds: float) -> None:
-        """A step of so many tokens took so long."""
+    def begin_step(self) -> None:
+        """A step begins now; what came before was no training."""
+        self._began = self._now()
+
+    def end_step(self, tokens: float) -> None:
+        """It ends now, and took in so many tokens."""
+        self._add(tokens, self._now() - self._began)
+        while len(self._steps) > 1 and self._seconds - self._steps[0][1] >= self._window:
+            tokens, seconds = self._steps.popleft()
+            self._tokens -= tokens
+            self._seconds -= seconds
+
+    def _add(self, tokens: float, seconds: float) -> None:
         self._steps.append((tokens, seconds))
         self._tokens += tokens
         self._seconds += seconds
-        while len(self._steps) > 1 and self._seconds - self._steps[0][1] >= self._window:
-            old_tokens, old_seconds = self._steps.popleft()
-            self._tokens -= old_tokens
-            self._seconds -= old_seconds
 
     @property
     def tokens_per_second(self) -> float:
-        """0 before the first step."""
+        """Of all processes together; 0 before the first step."""
         return self._tokens / self._seconds if self._seconds > 0 else 0.0
 
+    @property
+    def share_of_peak(self) -> float | None:
+        """Model FLOPs utilization (arXiv:2204.02311): the share of the peak of all devices that the model's own
+        arithmetic takes; ``None`` where the model's or the peak is not known."""
+        if self._peak is None or not self._steps:
+            return None
+        each = training_flops_per_token(self._model, self._tokens / (len(self._steps) * self._rows))
+        if each is None:
+            return None
+        rate = self.tokens_per_second * each
+        best = self._peak.flops * self._devices
+        # What was reached can be reached: a measurement beside other programs may have found too little.
+        return rate / (max(best, rate) if self._peak.source == "measured" else best)
 
-def share_of_peak(tokens_per_second: float, flops_per_token: float, peak: Peak, devices: int = 1) -> float:
-    """Model FLOPs utilization (arXiv:2204.02311): the share of the peak of all devices that the model's own arithmetic
-    takes. Where the peak was measured, a lucky step may be a little above it.
+    def figures(self) -> dict[str, float]:
+        """What is logged of it."""
+        share = self.share_of_peak
+        found = {"tokens_per_second": self.tokens_per_second}
+        return found if share is None else {**found, "share_of_peak": share}
 
-    Args:
-        tokens_per_second: Of all processes together.
-        flops_per_token: Of the model.
-        peak: Of one device.
-        devices: How many there are.
-    """
-    return tokens_per_second * flops_per_token / (peak.flops * devices)
+    def text(self) -> str:
+        """``81.4k tokens/s, 43 % of peak``"""
+        share = self.share_of_peak
+        shown = f"{shortened(self.tokens_per_second)} tokens/s"
+        return shown if share is None else f"{shown}, {100 * share:.0f} % of peak"
+
+
+def shortened(number: float) -> str:
+    """Three digits: ``814``, ``81.4k``, ``8.14M``."""
+    for limit, unit in ((1e9, "G"), (1e6, "M"), (1e3, "k")):
+        if number >= 0.9995 * limit:
+            return f"{number / limit:.3g}{unit}"
+    return f"{number:.3g}"
