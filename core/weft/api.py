@@ -5,10 +5,12 @@ from __future__ import annotations
 import dataclasses
 import secrets
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager, nullcontext
 from functools import partial
 from pathlib import Path
 from typing import Any
 
+import torch
 from typing_extensions import Unpack
 
 from weft.errors import FolderError, GenerationError, OptionError, TrainingError
@@ -31,10 +33,12 @@ from weft.storage.corpus import CorpusFolder
 from weft.storage.run import RunFolder
 from weft.storage.summaries import corpus_summary, run_summary
 from weft.training.fit import make_fit
-from weft.training.material import gather
+from weft.training.material import Material, gather
 from weft.training.merging import merge_run
 from weft.training.options import TrainOptions, check_options
+from weft.training.previews import Draw, PreviewRequest, Weights
 from weft.training.run import check_resumable, resume_run, train_run
+from weft.training.starting import Start, check_corpora, open_start, with_codecs
 from weft.training.world import World, open_world
 
 PathLike = str | Path
@@ -89,6 +93,9 @@ class Run:
     @property
     def path(self) -> Path:
         return self.folder.path
+
+    def __fspath__(self) -> str:
+        return str(self.path)
 
     def summary(self) -> dict[str, Any]:
         """What ``weft inspect RUN --json`` prints."""
@@ -178,6 +185,7 @@ class Run:
         device: str | None = None,
         creativity: Creativity | None = None,
         stop: Sequence[str] = (),
+        reporter: Reporter | None = None,
         **sampling: Any,
     ) -> Iterator[str]:
         """One text, piece by piece as it is drawn, the prompt's own text first.
@@ -185,7 +193,6 @@ class Run:
         Takes the options of :meth:`generate` but ``n``; the pieces together are the artifact that it would give.
 
         Raises:
-        reporter: Reporter | None = None,
             GenerationError: As :meth:`generate`, or the run makes no text.
         """
         unknown = set(sampling) - (set(SamplingOptions.__dataclass_fields__) - {"n", "stop"})
@@ -340,7 +347,7 @@ def train(
         force: Replace a Weft folder that is in the way.
         reporter: Where progress goes.
         **options: See :class:`weft.TrainOptions`; what is left out, or ``None``, is decided before the first step. Of a
-            run that is resumed only ``device`` may be another.
+            run that is resumed only ``device``, ``previews`` and ``tensorboard`` may be others.
 
     Raises:
         TrainingError: Corpora that cannot share a run, a loss that is not finite, or too little memory.
@@ -359,7 +366,7 @@ def train(
         reporter = reporter if reporter is not None and world.is_main else Silent()
         if begun is not None:
             check_resumable(begun, chosen, [(folder.path.name, folder.sha256) for folder in folders])
-            return Run(_resume(begun, folders, world, reporter, chosen.get("device")))
+            return Run(_resume(begun, folders, chosen, world, reporter))
         if resume:
             reporter.note(f"there is no run to go on with in {path} yet: it begins now")
         return Run(_begin(path, folders, chosen, world, reporter, force=force))
@@ -368,21 +375,70 @@ def train(
 def _begin(
     path: Path, folders: Sequence[CorpusFolder], options: TrainOptions, world: World, reporter: Reporter, *, force: bool
 ) -> RunFolder:
+    with _gathered(folders, options, world, reporter) as (material, start):
+        corpora = [folder.path for folder in folders]
+        return train_run(
+            path,
+            material,
+            options,
+            reporter,
+            force=force,
+            world=world,
+            painter=_painter,
+            corpora=corpora,
+            start=start,
+        )
+
+
+@contextmanager
+def _gathered(
+    folders: Sequence[CorpusFolder], options: TrainOptions, world: World, reporter: Reporter
+) -> Iterator[tuple[Material, Start | None]]:
+    """What a new run is made from, and the run that it begins from."""
     registry = get_registry()
-    with joint_text_codec(folders, registry, reporter) as text_codec:
+    start = open_start(Path(options["init_from"])) if "init_from" in options else None
+    if start is not None:
+        check_corpora(start, folders, registry)
+    known = None if start is None else start.text_codec
+    with nullcontext(known) if known else joint_text_codec(folders, registry, reporter) as text_codec:
         with world.main_first():
             material = gather(folders, registry, text_codec, partial(reencode, reporter=reporter))
-        corpora = [folder.path for folder in folders]
-        return train_run(path, material, options, reporter, force=force, world=world, corpora=corpora)
+        if start is not None:
+            material = with_codecs(start, material)
+        yield material, start
 
 
 def _resume(
-    begun: RunFolder, folders: Sequence[CorpusFolder], world: World, reporter: Reporter, device: str | None
+    begun: RunFolder, folders: Sequence[CorpusFolder], options: TrainOptions, world: World, reporter: Reporter
 ) -> RunFolder:
     own_codec = begun.codec_folder("text") if "text" in begun.manifest.codecs else None
     with world.main_first():
         material = gather(folders, get_registry(), own_codec, partial(reencode, reporter=reporter))
-    return resume_run(begun.path, material, reporter, world=world, device=device)
+    return resume_run(begun.path, material, options, reporter, world=world, painter=_painter)
+
+
+def _painter(folder: RunFolder, device: torch.device) -> Draw:
+    """How training makes its previews: as :meth:`Run.generate` does, with the weights of the moment."""
+    sessions: list[Session] = []
+
+    def draw(weights: Weights, requests: Sequence[PreviewRequest]) -> list[Artifact[Any]]:
+        if sessions:
+            sessions[0].take(weights)
+        else:
+            sessions.append(Session(folder, get_registry(), device=str(device), weights=weights))
+        return [
+            artifact
+            for each in requests
+            for artifact in sessions[0].artifacts(
+                each.prompt,
+                each.modality,
+                SamplingOptions(seed=each.seed, max_tokens=each.max_tokens),
+                None,
+                Silent(),
+            )
+        ]
+
+    return draw
 
 
 def _corpus_folders(corpus: Corpus | PathLike | Sequence[Corpus | PathLike]) -> list[CorpusFolder]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 import os
 from collections.abc import Mapping, Sequence
 from contextlib import nullcontext
@@ -19,6 +18,7 @@ from weft.errors import FolderError, OptionError, TrainingError
 from weft.interfaces.progress import Reporter
 from weft.models.config import ModelConfig
 from weft.models.device import cpu_threads, enough_memory, pick_device
+from weft.plugins.registry import get_registry
 from weft.storage.atomic import check_target
 from weft.storage.checkpoints import TrainingState
 from weft.storage.keep import Keep
@@ -26,14 +26,15 @@ from weft.storage.lock import locked
 from weft.storage.run import RunFolder, RunManifest
 from weft.storage.summaries import memorizing
 from weft.training.agreement import check_same_corpora
-from weft.training.callbacks import LogMetrics, ShowEvaluation, ShowProgress
 from weft.training.decisions import Decisions, decide, describe, held_out_rows, training_rows
 from weft.training.keeping import KeepCheckpoints, SaveClock, ending_well
 from weft.training.loop import Loop
 from weft.training.material import Material
 from weft.training.older import named_by_parameter
-from weft.training.options import TrainOptions, differences
+from weft.training.options import TrainOptions, differences, watching_options
 from weft.training.settings import RunSettings
+from weft.training.starting import Start, inherited, open_start, starting_point
+from weft.training.watching import Painter, make_watchers
 from weft.training.world import World
 
 MEMORY_ADVICE = "compute a step in more micro-batches, or choose a smaller batch, context or size"
@@ -47,7 +48,9 @@ def train_run(
     *,
     force: bool,
     world: World,
+    painter: Painter | None = None,
     corpora: Sequence[Path] = (),
+    start: Start | None = None,
 ) -> RunFolder:
     """Decide everything, write it down, then train.
 
@@ -58,44 +61,62 @@ def train_run(
         reporter: Where progress goes.
         force: Replace a Weft folder that is in the way.
         world: The processes that train together.
+        painter: Makes previews.
         corpora: Folders that the run may neither replace nor lie in.
+        start: The run whose weights it begins with; random ones without it.
     """
+    sources = list(corpora) if start is None else [*corpora, start.folder.path]
     if world.is_main:
-        check_target(path, force=force, sources=corpora)
+        check_target(path, force=force, sources=sources)
     with cpu_threads(options.get("threads")) as threads, enough_memory(TrainingError, MEMORY_ADVICE):
-        manifest = _manifest(path, material, decide(material, options, threads, world), reporter)
+        decided = decide(material, options, threads, world, start)
+        manifest = _manifest(path, material, decided, reporter)
+        begin = None
+        if start is not None:
+            manifest = inherited(start, manifest)
+            trainer = material.trainer(decided.model, decided.vocabulary, decided.settings)
+            begin = starting_point(start, trainer, decided.settings, reporter.warn).begin if world.is_main else None
         if world.is_main:
-            RunFolder.create(path, manifest, material.codec_folders, force=force, sources=corpora)
+            RunFolder.create(path, manifest, material.codec_folders, force=force, sources=sources, begin=begin)
         world.wait()
         folder = RunFolder.open(path)
-        _train(folder, material, reporter, world)
+        _train(folder, material, decided.settings, reporter, world=world, painter=painter)
     return folder
 
 
 def resume_run(
-    path: Path, material: Material, reporter: Reporter, *, world: World, device: str | None = None
+    path: Path,
+    material: Material,
+    options: TrainOptions,
+    reporter: Reporter,
+    *,
+    world: World,
+    painter: Painter | None = None,
 ) -> RunFolder:
     """Go on from the last checkpoint, or from the start where there is none, with the settings that were written down.
 
     Args:
         path: The run folder.
         material: What it is made from.
+        options: What the user asks for now: the device, and how the run is watched; as it began without them.
         reporter: Where progress goes.
         world: The processes that train together; they need not be as many as before.
-        device: Where to go on; where it began without it.
+        painter: Makes previews.
 
     Raises:
         FolderError: The codecs of the corpora are not those of the run.
         OptionError: The device is not there.
     """
     folder = RunFolder.open(path)
-    if dict(folder.manifest.codecs) != dict(material.codec_hashes):
+    # A run that began from another has its codecs too.
+    if not material.codec_hashes.items() <= folder.manifest.codecs.items():
         raise FolderError(f"the codecs are not those that {path} was begun with; train into a new folder")
-    settings = RunSettings.from_json(folder.manifest.settings)
+    settings = replace(RunSettings.from_json(folder.manifest.settings), **watching_options(options))
+    device = options.get("device")
     if device is not None and torch.device(device).type != torch.device(settings.device).type:
         reporter.warn(f"{path} was begun on {settings.device}: on {device} it goes on, but not bit for bit")
     with cpu_threads(settings.threads), enough_memory(TrainingError, MEMORY_ADVICE):
-        _train(folder, material, reporter, world, device)
+        _train(folder, material, settings, reporter, world=world, painter=painter, elsewhere=device)
     return folder
 
 
@@ -113,8 +134,12 @@ def check_resumable(folder: RunFolder, options: TrainOptions, corpora: Sequence[
     """
     check_same_corpora(folder, corpora)
     manifest = folder.manifest
-    recorded = recorded_options(manifest.settings, manifest.model)
-    asked = {name: value for name, value in options.items() if name != "device"}
+    recorded = {**recorded_options(manifest.settings, manifest.model), "init_from": manifest.started_from}
+    asked = {
+        name: value for name, value in options.items() if name != "device" and name not in watching_options(options)
+    }
+    if "init_from" in options:
+        asked["init_from"] = open_start(Path(options["init_from"])).entry
     differing = differences(asked, recorded)
     if differing:
         what = "; ".join(differing)
@@ -124,12 +149,13 @@ def check_resumable(folder: RunFolder, options: TrainOptions, corpora: Sequence[
 def recorded_options(settings: Mapping[str, Any], model: Mapping[str, Any]) -> dict[str, Any]:
     """What a run was begun with, by the names of :class:`TrainOptions`."""
     precision = settings.get("autocast") or "float32"
-    return {**settings, "context": model["context_length"], "precision": precision}
+    lora = model.get("adapter_rank") or None
+    return {**settings, "context": model["context_length"], "precision": precision, "lora": lora}
 
 
 def _manifest(path: Path, material: Material, decided: Decisions, reporter: Reporter) -> RunManifest:
     reporter.note(describe(decided, material))
-    corpora = [replace(corpus, place=_seen_from(path, corpus.place)) for corpus in material.corpora]
+    corpora = [replace(corpus, place=seen_from(path, corpus.place)) for corpus in material.corpora]
     return RunManifest(
         settings=decided.settings.to_json(),
         model=decided.model.to_json(),
@@ -146,39 +172,56 @@ def _manifest(path: Path, material: Material, decided: Decisions, reporter: Repo
     )
 
 
-def _seen_from(run: Path, corpus: str | None) -> str | None:
+def seen_from(run: Path, corpus: str | None) -> str | None:
     """A way from one folder to the other that holds where both are moved together."""
     return None if corpus is None else os.path.relpath(corpus, run.resolve())
 
 
 def _train(
-    folder: RunFolder, material: Material, reporter: Reporter, world: World, elsewhere: str | None = None
+    folder: RunFolder,
+    material: Material,
+    settings: RunSettings,
+    reporter: Reporter,
+    *,
+    world: World,
+    painter: Painter | None,
+    elsewhere: str | None = None,
 ) -> None:
-    settings = RunSettings.from_json(folder.manifest.settings)
     alone = locked(folder.path) if world.is_main else nullcontext()
-    with alone, reporter.task("training", settings.steps, "step") as task:
+    with alone:
         loop = _loop(folder, material, settings, world, elsewhere)
+        loop.back_off.note = reporter.note
         notes: Mapping[str, Any] = {}
         state = folder.checkpoints.newest(reporter.warn)
         if state is not None:
             _restore(loop, state, folder)
             notes = state.notes
-            task.advance(state.step)
-            reporter.note(f"going on from step {state.step} of {settings.steps}")
-        best = notes.get("best")
-        log = LogMetrics(folder, notes.get("unlogged", ()))
-        shown = ShowEvaluation(reporter, best["loss"] if best else math.inf)
-        keep = KeepCheckpoints(
-            folder=folder,
-            loop=loop,
-            log=log,
-            keep=Keep(settings.keep, settings.keep_every),
-            clock=SaveClock(settings.checkpoint_minutes),
-            notes=notes,
-        )
-        loop.callbacks = [ShowProgress(task), log, shown, keep]
-        with ending_well(loop, folder, reporter):
-            loop.run()
+            if state.step:
+                reporter.note(f"going on from step {state.step} of {settings.steps}")
+        with reporter.task("training", settings.steps, "step", loop.step) as task:
+            watchers = make_watchers(
+                loop=loop,
+                folder=folder,
+                settings=settings,
+                sources=material.sources,
+                registry=get_registry(),
+                painter=painter,
+                notes=notes,
+                task=task,
+                reporter=reporter,
+            )
+            keep = KeepCheckpoints(
+                folder=folder,
+                loop=loop,
+                log=watchers.log,
+                keep=Keep(settings.keep, settings.keep_every),
+                clock=SaveClock(settings.checkpoint_minutes),
+                notes=notes,
+            )
+            loop.callbacks = [*watchers.before, keep, *watchers.after]
+            with ending_well(loop, folder, reporter):
+                loop.run()
+                watchers.check()
     _judge(keep, reporter)
 
 
