@@ -11,7 +11,8 @@ from weft.errors import OptionError
 from weft.models.adapters import fold_adapters
 from weft.models.config import ModelConfig
 from weft.storage.checkpoints import CheckpointStore, TrainingState, Which
-from weft.storage.run import RunFolder
+from weft.storage.run import CorpusEntry, RunFolder
+from weft.training.run import seen_from
 
 
 def merge_run(
@@ -34,8 +35,12 @@ def merge_run(
     if not model.adapter_rank:
         raise OptionError(f"{folder.path} has no adapters to merge: its weights are plain already")
     described = folder.checkpoints.described(which)
-    settings = {**folder.manifest.settings, "steps": described.step, "lora": None}
-    manifest = replace(folder.manifest, model=replace(model, adapter_rank=0).to_json(), settings=settings)
+    manifest = replace(
+        folder.manifest,
+        model=replace(model, adapter_rank=0).to_json(),
+        settings={**folder.manifest.settings, "steps": described.step},
+        corpora=[replace(corpus, place=_as_seen_from(out, folder, corpus)) for corpus in folder.manifest.corpora],
+    )
     figures = described.notes.get(str(which))
     state = TrainingState(
         described.step,
@@ -51,3 +56,7 @@ def merge_run(
 
     codecs = {name: folder.codec_folder(name) for name in manifest.codecs}
     return RunFolder.create(out, manifest, codecs, force=force, sources=[folder.path], begin=begin)
+
+
+def _as_seen_from(out: Path, folder: RunFolder, corpus: CorpusEntry) -> str | None:
+    return None if corpus.place is None else seen_from(out, str((folder.path / corpus.place).resolve()))
