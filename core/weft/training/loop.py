@@ -88,7 +88,6 @@ class Loop:
         held_out: Examples to judge by.
         order: Which example comes when; a fresh permutation every epoch without it.
         world: The processes that train together.
-        start: Changes the fresh model before anything is built on it: weights to begin from, adapters.
         folder: Of the run.
 
     Attributes:
@@ -113,7 +112,6 @@ class Loop:
         held_out: Dataset[Any] | None = None,
         order: Order | None = None,
         world: World | None = None,
-        start: Callable[[nn.Module], None] | None = None,
         folder: Path | None = None,
     ) -> None:
         if len(data) == 0:
@@ -136,8 +134,6 @@ class Loop:
         with forked(device):
             torch.manual_seed(derive_seed(settings.seed))
             self.model: nn.Module = trainer.build_model().to(device)
-            if start is not None:
-                start(self.model)
         self._objective = Objective(trainer, self.model)
         self._spread = spread(self._objective, self.world, device, settings.shard)
         self.optimizers = build_optimizers(
