@@ -38,6 +38,7 @@ from weft.training.merging import merge_run
 from weft.training.options import TrainOptions, check_options
 from weft.training.previews import Draw, PreviewRequest, Weights
 from weft.training.run import check_resumable, resume_run, train_run
+from weft.training.shares import check_mix, parse_mix
 from weft.training.starting import Start, check_corpora, open_start, with_codecs
 from weft.training.world import World, open_world
 
@@ -395,6 +396,8 @@ def _gathered(
     folders: Sequence[CorpusFolder], options: TrainOptions, world: World, reporter: Reporter
 ) -> Iterator[tuple[Material, Start | None]]:
     """What a new run is made from, and the run that it begins from."""
+    if "mix" in options:  # said before a text codec is learned, which may take long
+        check_mix(parse_mix(options["mix"]), [folder.modality for folder in folders])
     registry = get_registry()
     start = open_start(Path(options["init_from"])) if "init_from" in options else None
     if start is not None:

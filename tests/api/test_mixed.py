@@ -199,7 +199,8 @@ class TestMixtures:
     ) -> None:
         corpora = [str(text_corpus.path), str(notes_folders["captioned corpus"])]
         assert (
-            weft_command(["train", *corpora, "--out", str(tmp_path / "run"), "--steps", "1", "--mix", mix, "-q"]) == 2
+            weft_command(["train", *corpora, "--out", str(tmp_path / "run"), "--steps", "1", "--mix", mix, "--quiet"])
+            == 2
         )
         assert said in capsys.readouterr().err
         assert not (tmp_path / "run").exists()
