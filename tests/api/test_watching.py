@@ -160,8 +160,8 @@ def test_a_callback_that_raises_ends_the_run_after_it_was_saved(
     fake_plugins.install("weft_watch", CALLBACKS, parts=FAILING.replace("METHOD", method).replace("STEP", "10"))
     out = tmp_path / "run"
     expected = (
-        r"^the callback weft_watch.parts:Watch of weft-watch raised RuntimeError: no more ink \(weft_watch/parts.py:7\) "
-        rf"at step {step}; everything up to step {step + 1} is saved: mend the plugin or turn it off "
+        r"^the callback weft_watch.parts:Watch of weft-watch raised RuntimeError: no more ink \(weft_watch/parts.py:7"
+        rf"\) at step {step}; everything up to step {step + 1} is saved: mend the plugin or turn it off "
         r"\(WEFT_DISABLE_PLUGINS=weft-watch\), then go on with --resume$"
     )
     with pytest.raises(weft.TrainingError, match=expected):
