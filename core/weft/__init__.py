@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from weft.api import Run as Run
     from weft.api import load as load
     from weft.api import merge as merge
+    from weft.api import plan as plan
     from weft.api import plot as plot
     from weft.api import prepare as prepare
     from weft.api import train as train
@@ -84,7 +85,7 @@ if TYPE_CHECKING:
     from weft.training.options import TrainOptions as TrainOptions
 
 _HOME = {
-    "weft.api": ("Corpus", "Run", "load", "merge", "plot", "prepare", "train"),
+    "weft.api": ("Corpus", "Run", "load", "merge", "plan", "plot", "prepare", "train"),
     "weft.errors": (
         "FolderError",
         "GenerationError",

@@ -36,6 +36,7 @@ from weft.training.fit import make_fit
 from weft.training.material import Material, gather
 from weft.training.merging import merge_run
 from weft.training.options import TrainOptions, check_options
+from weft.training.plan import Plan, plan_run
 from weft.training.previews import Draw, PreviewRequest, Weights
 from weft.training.run import check_resumable, resume_run, train_run
 from weft.training.shares import check_mix, parse_mix
@@ -371,6 +372,34 @@ def train(
         if resume:
             reporter.note(f"there is no run to go on with in {path} yet: it begins now")
         return Run(_begin(path, folders, chosen, world, reporter, force=force))
+
+
+def plan(
+    corpus: Corpus | PathLike | Sequence[Corpus | PathLike],
+    *,
+    reporter: Reporter | None = None,
+    **options: Unpack[TrainOptions],
+) -> Plan:
+    """What :func:`train` would do with the same corpora and options, and what that takes: parameters, memory by kind,
+    tokens, steps, time. Trains nothing, and writes nothing.
+
+    Args:
+        corpus: A corpus or its folder, or several.
+        reporter: Where progress goes.
+        **options: See :class:`weft.TrainOptions`.
+
+    Raises:
+        TrainingError: Corpora that cannot share a run.
+        OptionError: A value that cannot be used.
+    """
+    chosen = check_options(options)
+    folders = _corpus_folders(corpus)
+    if not folders:
+        raise OptionError("give at least one corpus to train on")
+    with open_world() as world:
+        reporter = reporter if reporter is not None and world.is_main else Silent()
+        with _gathered(folders, chosen, world, reporter) as (material, start):
+            return plan_run(material, chosen, world, start)
 
 
 def _begin(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import json
 from pathlib import Path
 from typing import Any
 
@@ -46,24 +47,51 @@ def _option(facts: Any) -> click.Option:
 
 @click.command(cls=TrainCommand)
 @click.argument("corpora", metavar="CORPUS...", nargs=-1, type=click.Path(path_type=Path))
-@click.option("--out", required=True, metavar="RUN", type=click.Path(path_type=Path), help="Folder to write.")
+@click.option("--out", metavar="RUN", type=click.Path(path_type=Path), help="Folder to write.")
 @click.option("--resume", is_flag=True, help="Go on with a run that was stopped, or begin it.")
 @click.option("--force", is_flag=True, help="Replace a Weft folder that is already there.")
+@click.option("--dry-run", is_flag=True, help="Say what training would take, and neither train nor write anything.")
 @click.option("--json", "as_json", is_flag=True, help="Print the summary as one JSON object.")
 @global_options
 @pass_session
-def train(session: CommandSession, /, corpora: tuple[Path, ...], out: Path, as_json: bool, **options: Any) -> None:
+def train(
+    session: CommandSession,
+    /,
+    corpora: tuple[Path, ...],
+    out: Path | None,
+    resume: bool,
+    force: bool,
+    dry_run: bool,
+    as_json: bool,
+    **options: Any,
+) -> None:
     """Train a model on one or several corpora.
 
     With --resume alone, a run goes on with the corpora and options that it was begun with.
     """
-    from weft.cli.show import print_summary
-
+    if dry_run and resume:
+        raise click.UsageError("a dry run is of a training that begins; leave out --resume or --dry-run")
+    if out is None and not dry_run:
+        raise click.UsageError("name the folder to write by --out")
     reporter = session.reporter()
 
     import weft
     from weft.training.world import rank_here
 
-    run = weft.train(list(corpora), out=out, reporter=reporter, **options)
+    if out is None or dry_run:
+        plan = weft.plan(list(corpora), reporter=reporter, **options).to_json()
+        if rank_here() == 0:
+            _print_plan(plan, as_json=as_json)
+        return
+    from weft.cli.show import print_summary
+
+    run = weft.train(list(corpora), out=out, resume=resume, force=force, reporter=reporter, **options)
     if rank_here() == 0:
         print_summary(run.summary(), out, as_json=as_json)
+
+
+def _print_plan(plan: dict[str, Any], *, as_json: bool) -> None:
+    from weft.cli.plan_text import plan_text
+
+    for line in [json.dumps(plan, ensure_ascii=False)] if as_json else plan_text(plan):
+        click.echo(line)

@@ -1,25 +1,25 @@
 """What a step of a model takes of memory, from steps of models of the same width and fewer blocks.
 
-Nothing here knows how a model or an optimizer computes: three short steps are run and their tensors counted, so that
+Nothing here knows how a model or an optimizer computes: three short steps are taken and their tensors counted, so that
 fused losses, mixed precision, recomputed activations and objectives of plugins are all seen as they are.
 """
 
 from __future__ import annotations
 
+import copy
 import weakref
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
 import torch
 from torch import Tensor
-from torch.optim import Optimizer
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_iter
 
 from weft.training.loop import Loop
+from weft.training.optimizers import build_optimizers
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,13 +82,16 @@ class Usage:
 
 
 def measure(loop_of: Callable[[int, int], tuple[Loop, int]]) -> Footprint:
-    """Run a step of one and of two blocks, and one with twice the rows.
+    """Run the passes of a step of one and of two blocks, and of one block with twice the rows.
+
+    The optimizer moves models without content instead (torch's ``meta`` device): its work does not depend on the rows,
+    and would take long for wide models.
 
     Args:
         loop_of: From ``(layers, rows)`` to a fresh loop whose every step is one micro-batch of that many rows of equal
             length, and the positions of it.
     """
-    one, two, double = (_step(*loop_of(*shape)) for shape in ((1, 1), (2, 1), (1, 2)))
+    one, two, double = (_count(*loop_of(*shape)) for shape in ((1, 1), (2, 1), (1, 2)))
     position = (double.passes - one.passes) / (double.positions - one.positions)
     a_block = (two.passes - one.passes) / one.positions
     return Footprint(
@@ -105,40 +108,47 @@ def _line(one: float, two: float) -> Linear:
     return Linear(2 * one - two, two - one)
 
 
-def _step(loop: Loop, positions: int) -> Usage:
-    with LiveBytes() as live, _watched(loop, live):
-        loop.train_step()
+def _count(loop: Loop, positions: int) -> Usage:
+    passes = _peak_of_passes(loop)
+    parameters = list(loop.model.parameters())
+    state, update = _optimizer(loop)
     return Usage(
         positions=positions,
-        weights=sum(parameter.nbytes for parameter in loop.model.parameters()),
-        gradients=sum(parameter.nbytes for parameter in loop.model.parameters() if parameter.requires_grad),
-        state=sum(_bytes(loop.optimizers)),
-        update=live.peak(from_mark=True),
-        passes=live.peak(from_mark=False),
+        weights=sum(parameter.nbytes for parameter in parameters),
+        gradients=sum(parameter.nbytes for parameter in parameters if parameter.requires_grad),
+        state=state,
+        update=update,
+        passes=passes,
     )
 
 
-@contextmanager
-def _watched(loop: Loop, live: LiveBytes) -> Iterator[None]:
-    """Gradients are left out, and the first move of an optimizer is marked."""
-    parameters = [parameter for parameter in loop.model.parameters() if parameter.requires_grad]
-    hooks = [
-        each.register_post_accumulate_grad_hook(lambda owner: live.leave_out(owner.grad))  # type: ignore[no-untyped-call]
-        for each in parameters
-    ]
-    hooks += [each.register_step_pre_hook(lambda *_: live.mark()) for each in loop.optimizers]
-    try:
-        yield
-    finally:
-        for hook in hooks:
-            hook.remove()
+def _peak_of_passes(loop: Loop) -> int:
+    """Bytes at most alive in forward and backward passes, gradients left out."""
+    with LiveBytes() as live:
+        hooks = [
+            parameter.register_post_accumulate_grad_hook(lambda owner: live.leave_out(owner.grad))  # type: ignore[no-untyped-call]
+            for parameter in loop.model.parameters()
+            if parameter.requires_grad
+        ]
+        loop.backward()
+    for hook in hooks:
+        hook.remove()
+    return live.peak()
 
 
-def _bytes(optimizers: Any) -> Iterator[int]:
-    for optimizer in optimizers:
-        assert isinstance(optimizer, Optimizer)
-        for state in optimizer.state.values():
-            yield from (value.nbytes for value in state.values() if isinstance(value, Tensor))
+def _optimizer(loop: Loop) -> tuple[int, int]:
+    """Bytes of the optimizer's state, and at most alive beside it while it moves."""
+    settings = loop.settings
+    model = copy.deepcopy(loop.model).to("meta")
+    optimizers = build_optimizers(model, settings.learning_rate, settings.weight_decay, settings.optimizer)
+    for parameter in model.parameters():
+        parameter.grad = torch.empty_like(parameter) if parameter.requires_grad else None
+    with LiveBytes() as live:
+        for optimizer in optimizers:
+            optimizer.step()
+    states = (state for optimizer in optimizers for state in optimizer.state.values())
+    held = sum(value.nbytes for state in states for value in state.values() if isinstance(value, Tensor))
+    return held, live.peak()
 
 
 class LiveBytes(TorchDispatchMode):  # type: ignore[no-untyped-call]
@@ -154,7 +164,6 @@ class LiveBytes(TorchDispatchMode):  # type: ignore[no-untyped-call]
         self._numbers: dict[int, int] = {}
         """Numbers of the storages that are alive, by address."""
         self._left_out: set[int] = set()
-        self._mark: int | None = None
         self._made = 0
 
     def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
@@ -172,21 +181,14 @@ class LiveBytes(TorchDispatchMode):  # type: ignore[no-untyped-call]
             if number is not None:
                 self._left_out.add(number)
 
-    def mark(self) -> None:
-        """Remember the first time that this is called."""
-        if self._mark is None:
-            self._mark = len(self._events)
-
-    def peak(self, *, from_mark: bool) -> int:
-        """Bytes at most alive before the mark, or from it on."""
+    def peak(self) -> int:
+        """Bytes at most alive."""
         ignored = self._left_out | set(self._numbers.values())
-        mark = len(self._events) if self._mark is None else self._mark
         alive = most = 0
-        for place, (number, change) in enumerate(self._events):
+        for number, change in self._events:
             if number not in ignored:
                 alive += change
-                if (place >= mark) == from_mark:
-                    most = max(most, alive)
+                most = max(most, alive)
         return most
 
     def _see(self, storage: torch.UntypedStorage, before: set[int]) -> None:

@@ -206,7 +206,7 @@ class Loop:
 
     def train_step(self) -> dict[str, float]:
         """One optimizer step; returns what is worth logging, see :meth:`weft.Callback.after_step`."""
-        sums = self.world.sum({**self._backward(), "stop": float(self._stop_wanted), "save": float(self.save_due())})
+        sums = self.world.sum({**self.backward(), "stop": float(self._stop_wanted), "save": float(self.save_due())})
         self.stopping, self.saving = sums.pop("stop") > 0, sums.pop("save") > 0
         total, weight, tokens = (sums.pop(name) for name in ("total", "weight", "tokens"))
         norm = self._normalize_gradients(weight)
@@ -255,7 +255,7 @@ class Loop:
         self.skipped = int(own.get("skipped", 0))
         self.back_off.rows = own.get("micro_batch_size", self.back_off.rows)
 
-    def _backward(self) -> dict[str, float]:
+    def backward(self) -> dict[str, float]:
         """Gradients of the summed loss, and the sums of this process; in smaller parts where memory is short."""
         if self.world.size > 1:  # the others would wait for the gradients of this one
             return self._backward_in_parts(self.back_off.rows)

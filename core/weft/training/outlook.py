@@ -24,7 +24,7 @@ from weft.training.mixture import Drawing
 from weft.training.settings import RunSettings
 from weft.training.world import World, processes_here
 
-PROBE_POSITIONS = 256
+PROBE_POSITIONS = 128
 """Length of the rows that memory is measured with, at most: what a position takes does not depend on it."""
 PROBES = 64
 """Rows among which a longest one is looked for."""
@@ -57,7 +57,7 @@ def memory_of(
 ) -> Estimator:
     """Measure what a step of such a model takes, on the device of this process.
 
-    Three steps of models of one and two blocks are run, on rows of at most 256 positions.
+    Three steps of models of one and two blocks are computed, on rows of at most 128 positions.
     """
     device = _device(settings, world)
     longest = _Longest(train.rows)

@@ -1,0 +1,74 @@
+"""What ``weft train --dry-run`` prints."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+MEMORY = {
+    "weights": "weights",
+    "gradients": "gradients",
+    "optimizer": "optimizer",
+    "average": "averaged weights",
+    "activations": "activations",
+    "logits": "embedding, logits and loss",
+    "update": "while the optimizer moves",
+    "gathered": "gathered from other processes",
+    "program": "Python and libraries",
+}
+"""Kinds of memory, in words."""
+
+_MINUTE, _HOUR, _DAY = 60, 3600, 86_400
+
+
+def plan_text(plan: Mapping[str, Any]) -> Iterator[str]:
+    """Lines for a person on what :meth:`weft.training.plan.Plan.to_json` gives."""
+    model, settings, tokens, memory, time = (plan[name] for name in ("model", "settings", "tokens", "memory", "time"))
+    yield "dry run: nothing is trained or written"
+    yield (
+        f"  parameters   {plan['parameters']:,} ({settings['size']}): {model['layers']} layers, "
+        f"width {model['width']}, {model['heads']} heads, {model['vocab_size']:,} ids, context {model['context_length']:,}"
+    )
+    yield (
+        f"  tokens       {tokens['learned']:,} to learn: {plan['epochs']:.3g} epochs of the {tokens['corpus']:,} there "
+        f"are; {tokens['recommended']:,} are recommended for this size"
+    )
+    yield (
+        f"  steps        {plan['steps']:,} of {settings['batch_size']:,} rows, learning rate "
+        f"{settings['learning_rate']:g}, {settings['schedule']}, dropout {settings['dropout']:g}"
+    )
+    yield f"  time         {_duration(time['total'])}: {_how(time)}"
+    yield (
+        f"  memory       {_size(memory['total'])} of a process, {memory['rows_at_once']} rows at once, on "
+        f"{settings['device']}, where {_size(memory['free'])} are free"
+    )
+    for name, words in MEMORY.items():
+        if memory[name]:
+            yield f"    {words:<30} {_size(memory[name]):>10}"
+    shares = ", ".join(f"{_size(total)} over {count}" for count, total in memory["sharded"].items())
+    yield f"    with --shard full, of each     {shares} processes"
+    if memory["total"] > memory["free"] + memory["program"]:
+        yield "  this is more than there is: choose a smaller size or context, or spread the model (--shard full)"
+
+
+def _how(time: Mapping[str, Any]) -> str:
+    each = f"{_duration(time['step'])} a step, {time['evaluations']} evaluations of {_duration(time['evaluation'])}"
+    if time["source"] == "measured":
+        return f"{each}, as timed here"
+    return f"{each}, estimated from the arithmetic of the model, since a step is too large to be timed here"
+
+
+def _duration(seconds: float) -> str:
+    if seconds < 1:
+        return f"{seconds * 1000:.3g} ms"
+    for unit, name in ((_DAY, "days"), (_HOUR, "hours"), (_MINUTE, "minutes")):
+        if seconds >= 2 * unit:
+            return f"{seconds / unit:.3g} {name}"
+    return f"{seconds:.3g} s"
+
+
+def _size(count: float) -> str:
+    for unit, name in ((1 << 30, "GiB"), (1 << 20, "MiB"), (1 << 10, "KiB")):
+        if count >= unit:
+            return f"{count / unit:.3g} {name}"
+    return f"{count:g} B"
