@@ -141,7 +141,7 @@ def sentences(count: int, start: int = 0) -> list[str]:
 
 def train_tiny(corpus: Any, out: Path, **options: Any) -> weft.Run:
     """``weft.train`` with the size ``tiny``."""
-    given = {"size": "tiny", "steps": 40, "batch_size": 4, "threads": 1, "device": "cpu", **options}
+    given = {"size": "tiny", "steps": 40, "batch_size": 4, "threads": 1, "device": "cpu", "previews": 0, **options}
     with pytest.MonkeyPatch.context() as patch:
         patch.setitem(SIZES, "tiny", TINY)
         return weft.train(corpus, out=out, **given)

@@ -17,7 +17,6 @@ from weft.plugins.registry import get_registry
 from weft.training import tensorboard
 from weft.training.tensorboard import FOLDER, TensorBoardEvents
 
-
 AT_END: Any = None
 """A training, at which nothing looks."""
 
