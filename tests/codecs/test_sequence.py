@@ -101,3 +101,13 @@ def test_blocks_and_ends_are_those_of_the_vocabulary() -> None:
     assert SEQUENCES.end_id == VOCABULARY.end_id
     with pytest.raises(GenerationError, match="knows no image"):
         SEQUENCES.open([], "image")
+
+
+def test_conditions_are_learned_where_that_is_asked_for() -> None:
+    segments = [EncodedSegment("text", "condition", np.arange(3)), EncodedSegment("image", "target", np.arange(2))]
+    vocabulary = Vocabulary.build({"text": 5, "image": 4})
+    target, everything = (Sequences(vocabulary, learn_conditions=on).closed(segments) for on in (False, True))
+    assert target.ids.tolist() == everything.ids.tolist()
+    markers = {vocabulary.marker_id("text"), vocabulary.marker_id("image")}
+    assert everything.learned.tolist() == [int(i) not in markers for i in everything.ids]
+    assert int(everything.learned.sum()) == int(target.learned.sum()) + 3
