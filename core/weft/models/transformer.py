@@ -25,7 +25,20 @@ from weft.models.adapters import add_adapters
 from weft.models.config import ModelConfig
 
 
-class FusedLinear(nn.Linear):
+class Linear(nn.Linear):
+    """A projection without bias."""
+
+    def __init__(self, inputs: int, outputs: int) -> None:
+        super().__init__(inputs, outputs, bias=False)
+
+    def forward(self, x: Tensor) -> Tensor:
+        # Rows that are decoded step by step have three dimensions, and are too small for this to pay.
+        if x.dim() == 2 and kernels.apply_to(x):
+            return kernels.linear(x, self.weight)
+        return super().forward(x)
+
+
+class FusedLinear(Linear):
     """Several bias-free projections of one input as one matrix.
 
     Attributes:
@@ -33,7 +46,7 @@ class FusedLinear(nn.Linear):
     """
 
     def __init__(self, inputs: int, outputs: Sequence[int]) -> None:
-        super().__init__(inputs, sum(outputs), bias=False)
+        super().__init__(inputs, sum(outputs))
         self.row_splits = list(outputs)
 
     def split(self, x: Tensor) -> tuple[Tensor, ...]:
@@ -111,7 +124,7 @@ class Attention(nn.Module):
         self.grouped = config.kv_heads != config.heads
         sizes = [config.heads * config.head_size, *[config.kv_heads * config.head_size] * 2]
         self.qkv = FusedLinear(config.width, sizes)
-        self.output = nn.Linear(sizes[0], config.width, bias=False)
+        self.output = Linear(sizes[0], config.width)
         self.query_norm = RMSNorm(config.head_size, eps=config.norm_epsilon)
         self.key_norm = RMSNorm(config.head_size, eps=config.norm_epsilon)
 
@@ -151,7 +164,7 @@ class FeedForward(nn.Module):
     def __init__(self, config: ModelConfig) -> None:
         super().__init__()
         self.gate_up = FusedLinear(config.width, [config.hidden, config.hidden])
-        self.down = nn.Linear(config.hidden, config.width, bias=False)
+        self.down = Linear(config.hidden, config.width)
 
     def forward(self, x: Tensor) -> Tensor:
         gate_up = self.gate_up(x)

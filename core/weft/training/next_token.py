@@ -86,7 +86,8 @@ class NextTokenTrainer(Trainer[Row]):
         hidden = model.hidden_of(batch["ids"][:, :-1], lengths)[learned]
         total, losses = linear_cross_entropy(hidden, model.embedding.weight, targets)
         owner = batch["modality"].repeat_interleave(lengths)[learned]
-        return LossSum(total, targets.numel(), self._by_modality(losses.detach(), targets, owner))
+        metrics = self._by_modality(losses, targets, owner)
+        return LossSum(total, targets.numel(), metrics, tokens=len(learned))
 
     def _by_modality(self, losses: Tensor, targets: Tensor, owner: Tensor) -> Mapping[str, tuple[Tensor, Tensor]]:
         names = self.context.modalities

@@ -1,0 +1,134 @@
+"""Training tokens a second beside a plain loop around transformers' Qwen3.
+
+Same architecture, batch, precision and optimizer (fused AdamW) on both sides, in one process, turn by turn; medians.
+Limit: at least 1.15 times as fast at 1, 5 and 30 million parameters on the CPU. Muon is timed beside it, with no limit.
+On CUDA (bfloat16, compiled) at 124 and 350 million parameters the share of the card's peak is printed; at least 45 %.
+
+    python benchmarks/training_speed.py [--device cpu|cuda] [--threads N] [--repeats N] [--sizes 1M ...]
+"""
+
+from __future__ import annotations
+
+import argparse
+import gc
+import statistics
+import sys
+import time
+from collections.abc import Mapping
+
+import torch
+from qwen3_peer import Step, batch_of, config_of, our_step, peer_step
+from torch import nn
+
+from weft.models.config import ModelConfig
+from weft.models.transformer import Transformer, parameter_count
+from weft.training.optimizers import build_optimizers
+from weft.training.throughput import peak_of, training_flops_per_token
+
+LIMIT = 1.15
+SHARE_OF_PEAK = 0.45
+SECONDS = 2.0
+"""A figure is the mean of as many steps as this takes, and of one at least."""
+
+CPU = {
+    "1M": (config_of(512, 128, 4, 128, 32, 352), 8),
+    "5M": (config_of(2048, 256, 6, 256, 64, 672), 8),
+    "30M": (config_of(4096, 512, 10, 512, 64, 1376), 4),
+}
+CUDA = {
+    "124M": (config_of(32_000, 1024, 12, 832, 64, 2208), 32),
+    "350M": (config_of(32_000, 1024, 22, 1152, 64, 3072), 16),
+}
+"""Shape and rows of a batch. That of 1M is the size nano with its batch."""
+
+
+def seconds_a_step(step: Step, steps: int, device: torch.device) -> float:
+    began = time.perf_counter()
+    for _ in range(steps):
+        step()
+    if device.type == "cuda":
+        torch.cuda.synchronize()
+    return (time.perf_counter() - began) / steps
+
+
+def compare(sides: Mapping[str, Step], repeats: int, device: torch.device) -> dict[str, float]:
+    """Median seconds of a step of each side, timed in turn so that other load meets all of them alike."""
+    for step in sides.values():
+        seconds_a_step(step, 2, device)
+    steps = max(1, round(SECONDS / seconds_a_step(next(iter(sides.values())), 1, device)))
+    times: dict[str, list[float]] = {name: [] for name in sides}
+    for _ in range(repeats):
+        for name, step in sides.items():
+            times[name].append(seconds_a_step(step, steps, device))
+    return {name: statistics.median(values) for name, values in times.items()}
+
+
+def muon(model: nn.Module) -> list[torch.optim.Optimizer]:
+    return build_optimizers(model, 0.02, 0.0)
+
+
+def on_cpu(name: str, config: ModelConfig, rows: int, repeats: int) -> bool:
+    device, ids = torch.device("cpu"), batch_of(config, rows)
+    sides = {
+        "transformers": peer_step(config, ids, device),
+        "weft": our_step(config, ids, device),
+        "weft, Muon": our_step(config, ids, device, muon),
+    }
+    times = compare(sides, repeats, device)
+    kept = times["transformers"] / times["weft"] >= LIMIT
+    for side, seconds in times.items():
+        verdict = f"  limit {LIMIT}: {'kept' if kept else 'MISSED'}" if side == "weft" else ""
+        ratio = times["transformers"] / seconds
+        print(f"{name:5} {side:14} {rows * config.context_length / seconds:9,.0f} tokens/s  ratio {ratio:.3f}{verdict}")
+    return kept
+
+
+def on_cuda(name: str, config: ModelConfig, rows: int, repeats: int) -> bool:
+    device, ids = torch.device("cuda"), batch_of(config, rows)
+    with torch.device("meta"):
+        flops = training_flops_per_token(Transformer(config), config.context_length)
+    peak = peak_of(device, "bfloat16")
+    assert flops is not None
+    sides = {
+        "transformers": peer_step(config, ids, device, compiled=True),
+        "weft": our_step(config, ids, device, compiled=True),
+    }
+    times = compare(sides, repeats, device)
+    share = {side: rows * config.context_length / seconds * flops / peak.flops for side, seconds in times.items()}
+    kept = share["weft"] >= SHARE_OF_PEAK
+    for side, seconds in times.items():
+        verdict = f"  limit {SHARE_OF_PEAK:.0%}: {'kept' if kept else 'MISSED'}" if side == "weft" else ""
+        print(
+            f"{name:5} {side:14} {rows * config.context_length / seconds:11,.0f} tokens/s, {share[side]:.1%} of the "
+            f"{peak.source} peak{verdict}"
+        )
+    return kept
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--device", choices=("cpu", "cuda"), default="cuda" if torch.cuda.is_available() else "cpu")
+    parser.add_argument("--threads", type=int, default=2)
+    parser.add_argument("--repeats", type=int, default=5)
+    parser.add_argument("--sizes", nargs="*", choices=[*CPU, *CUDA])
+    given = parser.parse_args()
+    torch.set_num_threads(given.threads)
+    torch.manual_seed(0)
+    cases, run = (CUDA, on_cuda) if given.device == "cuda" else (CPU, on_cpu)
+    print(f"{given.device}, torch {torch.__version__}, {given.threads} threads, medians of {given.repeats}")
+    kept = True
+    for name, (config, rows) in cases.items():
+        if given.sizes and name not in given.sizes:
+            continue
+        with torch.device("meta"):
+            count = parameter_count(Transformer(config))
+        print(f"{name}: {count / 1e6:.2f} M parameters, {rows} rows of {config.context_length} tokens")
+        kept &= run(name, config, rows, given.repeats)
+        gc.collect()
+    if given.device != "cuda":
+        print("no GPU was measured")
+    return int(not kept)
+
+
+if __name__ == "__main__":
+    sys.exit(main())
