@@ -63,6 +63,32 @@ def loop(**changes: object) -> Loop:
     return Loop(trainer, data, LoopSettings(**options), torch.device("cpu"))  # type: ignore[arg-type]
 
 
+class Scarce(Regression):
+    """Runs out of memory where more examples than it has room for are computed at once."""
+
+    room = 2
+
+    def collate(self, items: Sequence[Tensor]) -> weft.Batch:
+        return {**super().collate(items), "count": torch.tensor(len(items))}
+
+    def loss(self, model: nn.Module, batch: weft.Batch) -> weft.LossSum:
+        if batch["count"] > self.room:
+            raise torch.OutOfMemoryError("CUDA out of memory")
+        return super().loss(model, batch)
+
+
+def test_a_step_that_runs_out_of_memory_is_computed_in_smaller_parts() -> None:
+    whole = loop(dtype=torch.float64)
+    notes: list[str] = []
+    scarce = Loop(Scarce(dtype=torch.float64), Ragged(), whole.settings, torch.device("cpu"))
+    scarce.back_off.note = notes.append
+    whole.run()
+    scarce.run()
+    torch.testing.assert_close(weights(scarce), weights(whole), rtol=1e-10, atol=0)
+    assert len(notes) == 2  # from 6 to 3 to 2, in the first step alone
+    assert scarce.state({}).notes["loop"]["micro_batch_size"] == Scarce.room
+
+
 def weights(trained: Loop) -> Tensor:
     return torch.cat([parameter.detach().flatten() for parameter in trained.model.parameters()])
 

@@ -27,7 +27,8 @@ def plan_text(plan: Mapping[str, Any]) -> Iterator[str]:
     yield "dry run: nothing is trained or written"
     yield (
         f"  parameters   {plan['parameters']:,} ({settings['size']}): {model['layers']} layers, "
-        f"width {model['width']}, {model['heads']} heads, {model['vocab_size']:,} ids, context {model['context_length']:,}"
+        f"width {model['width']}, {model['heads']} heads, {model['vocab_size']:,} ids, "
+        f"context {model['context_length']:,}"
     )
     yield (
         f"  tokens       {tokens['learned']:,} to learn: {plan['epochs']:.3g} epochs of the {tokens['corpus']:,} there "
