@@ -33,7 +33,10 @@ def plain_attention(
 ) -> Tensor:
     """Each document alone, by torch's own operations."""
     outs = []
-    for document, turn in zip(qkv.split(lengths), zip(*(t.split(lengths) for t in turns(lengths))), strict=True):
+    cos, sin = turns(lengths)
+    for document, turn in zip(
+        qkv.split(lengths), zip(cos.split(lengths), sin.split(lengths), strict=True), strict=True
+    ):
         parts = document.unflatten(1, (-1, SIZE)).split([heads, kv_heads, kv_heads], 1)
         query = rotate(F.rms_norm(parts[0], (SIZE,), query_gain, 1e-6), *turn).transpose(0, 1)
         key = rotate(F.rms_norm(parts[1], (SIZE,), key_gain, 1e-6), *turn).transpose(0, 1)

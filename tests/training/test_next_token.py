@@ -16,6 +16,7 @@ from weft.models.config import ModelConfig
 from weft.training.data import Row
 from weft.training.evaluation import evaluate
 from weft.training.next_token import NextTokenTrainer, TrainingContext
+from weft.training.parallel import Objective
 
 VOCABULARY = Vocabulary.build({"text": 10, "melody": 6})
 BYTES = [1, 1, 1, 2, 2, 3, 1, 4, 1, 1]
@@ -77,7 +78,7 @@ def test_figures_are_by_modality_and_bits_are_per_byte_of_text(data: list[Row], 
         def draw(self, index: int, epoch: int) -> Row:
             return data[index]
 
-    found = evaluate(TRAINER, MODEL, Data(), batch_size=batch_size, device=torch.device("cpu"))
+    found = evaluate(Objective(TRAINER, MODEL), TRAINER, Data(), batch_size=batch_size, device=torch.device("cpu"))
     for name in ("text", "melody"):
         mine = [row for row in data if row.modality == name]
         nats, count = (sum(values) for values in zip(*map(by_hand, mine), strict=True)) if mine else (0.0, 0)
@@ -107,7 +108,9 @@ def test_evaluation_leaves_everything_as_it_was() -> None:
     torch.manual_seed(3)
     expected = torch.rand(2)
     torch.manual_seed(3)
-    first, second = (evaluate(TRAINER, model, One(), batch_size=2, device=torch.device("cpu")) for _ in range(2))
+    first, second = (
+        evaluate(Objective(TRAINER, model), TRAINER, One(), batch_size=2, device=torch.device("cpu")) for _ in range(2)
+    )
     assert first == second
     assert model.training
     assert torch.equal(torch.rand(2), expected)

@@ -30,8 +30,8 @@ def apply_to(x: Tensor) -> bool:
 
 
 def linear(x: Tensor, weight: Tensor) -> Tensor:
-    """``x @ weight.T`` of ``(N, W)``, through oneDNN where torch has it: on processors that are not Intel's its products
-    are faster than MKL's, which torch takes otherwise."""
+    """``x @ weight.T`` of ``(N, W)``, through oneDNN where torch has it: on processors that are not Intel's its
+    products are faster than those of MKL, which torch takes otherwise."""
     if not _has_onednn(x.dtype):
         return torch.nn.functional.linear(x, weight)
     out: Tensor = _Linear.apply(x, weight)  # type: ignore[no-untyped-call]
@@ -73,16 +73,13 @@ def attention(
     Returns:
         ``(N, H D)``.
     """
-    out: Tensor = _Attention.apply(qkv, query_gain, key_gain, *turns, lengths, kv_heads, epsilon)  # type: ignore[no-untyped-call]
+    gains = query_gain, key_gain
+    out: Tensor = _Attention.apply(qkv, *gains, *turns, lengths, kv_heads, epsilon)  # type: ignore[no-untyped-call]
     return out
 
 
 def _has_onednn(kind: torch.dtype) -> bool:
-    return (
-        kind == torch.float32
-        and torch.backends.mkldnn.is_available()
-        and hasattr(torch.ops.mkldnn, "_linear_pointwise")
-    )
+    return kind == torch.float32 and torch._C._has_mkldnn and hasattr(torch.ops.mkldnn, "_linear_pointwise")
 
 
 def _product(x: Tensor, weight: Tensor) -> Tensor:
@@ -97,7 +94,7 @@ class _Linear(torch.autograd.Function):
         return _product(x, weight)
 
     @staticmethod
-    @once_differentiable  # type: ignore[untyped-decorator]
+    @once_differentiable
     def backward(ctx: Any, grad: Tensor) -> tuple[Tensor | None, Tensor | None]:
         x, weight = ctx.saved_tensors
         wanted_x, wanted_weight = ctx.needs_input_grad
@@ -129,7 +126,7 @@ class _RMSNorm(torch.autograd.Function):
         return (x * inverse).mul_(gain)
 
     @staticmethod
-    @once_differentiable  # type: ignore[untyped-decorator]
+    @once_differentiable
     def backward(ctx: Any, grad: Tensor) -> tuple[Tensor, Tensor, None]:
         x, inverse, gain = ctx.saved_tensors
         out = torch.empty_like(x)
@@ -144,7 +141,7 @@ class _SwiGLU(torch.autograd.Function):
         return torch.nn.functional.silu(gate).mul_(up)
 
     @staticmethod
-    @once_differentiable  # type: ignore[untyped-decorator]
+    @once_differentiable
     def backward(ctx: Any, grad: Tensor) -> Tensor:
         (gate_up,) = ctx.saved_tensors
         gate, up = gate_up.chunk(2, dim=-1)
@@ -243,7 +240,7 @@ class _Attention(torch.autograd.Function):
         return mixed.view(heads, len(qkv), size).transpose(0, 1).reshape(len(qkv), -1)
 
     @staticmethod
-    @once_differentiable  # type: ignore[untyped-decorator]
+    @once_differentiable
     def backward(ctx: Any, grad: Tensor) -> tuple[Tensor | None, ...]:
         qkv, inverse, queries, keys, query_gain, key_gain, cos, sin, future, *kept = ctx.saved_tensors
         kv_heads, size = ctx.kv_heads, queries.shape[2]
@@ -267,7 +264,8 @@ class _Attention(torch.autograd.Function):
             x.view(heads, len(qkv), size) for x in (grad_queries, grad_keys, grad_values)
         )
         if kv_heads != heads:
-            grad_keys, grad_values = (x.unflatten(0, (kv_heads, -1)).sum(1) for x in (grad_keys, grad_values))
+            shape = (kv_heads, -1, len(qkv), size)
+            grad_keys, grad_values = (x.view(shape).sum(1) for x in (grad_keys, grad_values))
         out = torch.empty_like(parts)
         out[:, -kv_heads:] = grad_values.transpose(0, 1)
         before = _turn_back(grad_queries.mul_(size**-0.5), cos, sin)

@@ -1,7 +1,7 @@
 """Cross entropy of a linear layer's scores without ever holding all of them.
 
-For N tokens and V ids the scores and what differentiation keeps of them are several ``N x V`` matrices, which for a small
-model is most of a step's memory. Here they live for a part of the tokens at a time: its gradients with respect to hidden
+For N tokens and V ids the scores and what differentiation keeps of them are several ``N x V`` matrices, for a small
+model the largest of a step. Here they live for a part of the tokens at a time: its gradients with respect to hidden
 states and weight are added up at once, in the forward pass, and the scores are forgotten (the idea of Liger Kernel,
 arXiv:2410.10989).
 
@@ -56,7 +56,7 @@ class _LinearCrossEntropy(torch.autograd.Function):
         return each.sum(), each
 
     @staticmethod
-    @once_differentiable  # type: ignore[untyped-decorator]
+    @once_differentiable
     def backward(ctx: Any, grad: Tensor, _: Tensor) -> tuple[Tensor | None, Tensor | None, None, None, None]:
         gradients = [None if each is None else each * grad.to(each.dtype) for each in ctx.saved_tensors]
         return gradients[0], gradients[1], None, None, None
@@ -69,7 +69,7 @@ def _add_up(
     rows = max(1, SCORES.get(hidden.device.type, 2**26) // len(weight))
     losses = []
     for part, wanted, slot in zip(
-        hidden.split(rows), targets.split(rows), _parts(grad_hidden, hidden, rows), strict=True
+        torch.split(hidden, rows), torch.split(targets, rows), _parts(grad_hidden, hidden, rows), strict=True
     ):
         scores = part @ weight.T
         scores = scores if scores.dtype == torch.float64 else scores.float()
@@ -89,7 +89,7 @@ def _add_up(
 
 
 def _parts(whole: Tensor | None, like: Tensor, rows: int) -> list[Tensor | None]:
-    return [None] * len(like.split(rows)) if whole is None else list(whole.split(rows))
+    return [None] * len(torch.split(like, rows)) if whole is None else list(torch.split(whole, rows))
 
 
 def _add_product(total: Tensor, left: Tensor, right: Tensor) -> None:

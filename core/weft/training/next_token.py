@@ -64,7 +64,8 @@ class NextTokenTrainer(Trainer[Row]):
         """Rows, padded at the end to the longest.
 
         Returns:
-            ``ids`` int64 and ``learned`` bool, ``(B, T+1)``; ``length`` (ids of a row) and ``modality`` int64, ``(B,)``.
+            ``ids`` int64 and ``learned`` bool, ``(B, T+1)``; ``length``, the ids of a row, and ``modality``, int64,
+            ``(B,)``.
         """
         length = max(len(row.ids) for row in items)
         ids = np.zeros((len(items), length), dtype=np.int64)

@@ -1,13 +1,71 @@
-"""With which precision a step is computed."""
+"""With which precision a step is computed, and whether it is compiled."""
 
 from __future__ import annotations
 
+import importlib.util
 from contextlib import AbstractContextManager, nullcontext
-from typing import Any
+from dataclasses import dataclass
+from typing import Any, Generic, TypeVar
 
 import torch
+
+T = TypeVar("T")
+
+SHORTEST_COMPILED = 10.0
+"""Minutes; compiling takes about one."""
 
 
 def autocast(device: torch.device, kind: str | None) -> AbstractContextManager[Any]:
     """Mixed precision of a type (``"bfloat16"``), or nothing."""
     return nullcontext() if kind is None else torch.autocast(device.type, dtype=getattr(torch, kind))
+
+
+@dataclass(frozen=True, slots=True)
+class Choice(Generic[T]):
+    """Something that was decided.
+
+    Attributes:
+        value: What.
+        reason: Why, a clause for the log.
+    """
+
+    value: T
+    reason: str
+
+
+def choose_precision(wanted: str | None, device: torch.device) -> Choice[str | None]:
+    """The type of mixed precision, ``None`` for full precision.
+
+    Args:
+        wanted: ``float32`` or ``bfloat16``; ``None`` leaves it to the device.
+        device: Where the run computes.
+    """
+    if wanted is not None:
+        return Choice(None if wanted == "float32" else wanted, "as asked for")
+    if device.type == "cuda":
+        if torch.cuda.is_bf16_supported(including_emulation=False):
+            return Choice("bfloat16", "this GPU multiplies bfloat16 faster")
+        return Choice(None, "this GPU has no arithmetic in bfloat16")
+    if device.type != "cpu":
+        return Choice(None, f"bfloat16 was not measured on {device.type}")
+    # An eighth of the speed without such instructions; with them it pays for wide models alone, at a loss of exactness.
+    return Choice(None, "bfloat16 is slower on most CPUs")
+
+
+def choose_compile(wanted: bool | None, device: torch.device, minutes: float | None) -> Choice[bool]:
+    """Whether the model is compiled.
+
+    Args:
+        wanted: ``None`` leaves it to the device and the length of the run.
+        device: Where the run computes.
+        minutes: How long the run is meant to take, where that is known.
+    """
+    if wanted is not None:
+        return Choice(wanted, "as asked for")
+    if device.type != "cuda":
+        return Choice(False, "on the CPU core's own operations do nearly as well, and need no compiler")
+    if minutes is not None and minutes < SHORTEST_COMPILED:
+        return Choice(False, f"a run of {minutes:g} minutes is too short to earn it back")
+    if importlib.util.find_spec("triton") is None:
+        return Choice(False, "triton is not installed")
+    return Choice(True, "it fuses the many small operations of a block")
