@@ -105,7 +105,8 @@ class _Linear(torch.autograd.Function):
 def _inverse_rms(x: Tensor, epsilon: float) -> Tensor:
     """Of the last dimension, which stays as one of size 1."""
     norm = torch.linalg.vector_norm(x, dim=-1, keepdim=True)
-    return norm.square_().mul_(1 / x.shape[-1]).add_(epsilon).rsqrt_()
+    inverse: Tensor = norm.square_().mul_(1 / x.shape[-1]).add_(epsilon).rsqrt_()
+    return inverse
 
 
 def _norm_backward(grad: Tensor, x: Tensor, inverse: Tensor, gain: Tensor, out: Tensor) -> Tensor:
@@ -185,9 +186,33 @@ def _blocks(lengths: Sequence[int]) -> Iterator[tuple[int, int, int]]:
         first += length
 
 
-def _rows(x: Tensor, lengths: Sequence[int]) -> Tensor:
-    """``(H, N, D)`` in which documents of one length lie beside each other: ``(H B, T, D)``."""
-    return x.reshape(-1, lengths[0], x.shape[2])
+def _by_head(x: Tensor, heads: int, lengths: Sequence[int]) -> Tensor:
+    """``(N, K, D)`` with each head as often as it is used, ``(H, N, D)``; of documents that are all as long as the one
+    length that is given ``(H B, T, D)``."""
+    return _by_document(x.transpose(0, 1), heads, lengths)
+
+
+def _by_document(x: Tensor, heads: int, lengths: Sequence[int]) -> Tensor:
+    if len(x) != heads:
+        x = x.repeat_interleave(heads // len(x), 0)
+    return x.reshape(-1, lengths[0], x.shape[2]) if len(lengths) == 1 else x
+
+
+def _queries_and_keys(
+    parts: Tensor,
+    inverse: Tensor,
+    query_gain: Tensor,
+    key_gain: Tensor,
+    cos: Tensor,
+    sin: Tensor,
+    lengths: Sequence[int],
+) -> list[Tensor]:
+    """Both as :func:`_by_head` gives them; what divides the scores is a part of the queries."""
+    kv_heads = parts.shape[1] - inverse.shape[1]
+    heads = inverse.shape[1] - kv_heads
+    queries = _turn(parts[:, :heads], inverse[:, :heads], query_gain * len(query_gain) ** -0.5, cos, sin)
+    keys = _turn(parts[:, heads:-kv_heads], inverse[:, heads:], key_gain, cos, sin)
+    return [_by_document(x, heads, lengths) for x in (queries, keys)]
 
 
 def _attend(queries: Tensor, keys: Tensor, future: Tensor) -> Tensor:
@@ -216,45 +241,37 @@ class _Attention(torch.autograd.Function):
         heads = qkv.shape[1] // size - 2 * kv_heads
         parts = qkv.view(len(qkv), -1, size)
         inverse = _inverse_rms(parts[:, : heads + kv_heads], epsilon)
-        # What divides the scores is part of the queries.
-        queries = _turn(parts[:, :heads], inverse[:, :heads], query_gain * size**-0.5, cos, sin)
-        keys = _turn(parts[:, heads:-kv_heads], inverse[:, heads:], key_gain, cos, sin)
-        values = parts[:, -kv_heads:].transpose(0, 1)
-        if kv_heads != heads:
-            keys, values = (x.repeat_interleave(heads // kv_heads, 0) for x in (keys, values))
-        alike = min(lengths) == max(lengths)
-        if alike:
-            queries, keys, values = (_rows(x, lengths) for x in (queries, keys, values))
+        if min(lengths) == max(lengths):
             lengths = lengths[:1]
+        queries, keys = _queries_and_keys(parts, inverse, query_gain, key_gain, cos, sin, lengths)
+        values = _by_head(parts[:, -kv_heads:], heads, lengths)
         future = torch.full((BLOCK, BLOCK), -torch.inf, dtype=qkv.dtype).triu_(1)
         mixed = torch.empty_like(queries)
-        kept = []
+        kept = [queries, keys]
         keep = max(lengths) <= LONGEST_KEPT and any(ctx.needs_input_grad)
         for first, start, end in _blocks(lengths):
             weights = _attend(queries[:, start:end], keys[:, first:end], future)
             mixed[:, start:end] = torch.bmm(weights, values[:, first:end])
             if keep:
                 kept.append(weights)
-        ctx.save_for_backward(qkv, inverse, queries, keys, query_gain, key_gain, cos, sin, future, *kept)
-        ctx.lengths, ctx.kv_heads, ctx.alike = lengths, kv_heads, alike
+        ctx.save_for_backward(qkv, inverse, query_gain, key_gain, cos, sin, future, *(kept if keep else ()))
+        ctx.lengths, ctx.kv_heads = lengths, kv_heads
         return mixed.view(heads, len(qkv), size).transpose(0, 1).reshape(len(qkv), -1)
 
     @staticmethod
     @once_differentiable
     def backward(ctx: Any, grad: Tensor) -> tuple[Tensor | None, ...]:
-        qkv, inverse, queries, keys, query_gain, key_gain, cos, sin, future, *kept = ctx.saved_tensors
-        kv_heads, size = ctx.kv_heads, queries.shape[2]
+        qkv, inverse, query_gain, key_gain, cos, sin, future, *kept = ctx.saved_tensors
+        kv_heads, lengths, size = ctx.kv_heads, ctx.lengths, len(query_gain)
         parts = qkv.view(len(qkv), -1, size)
         heads = parts.shape[1] - 2 * kv_heads
-        values, grad = parts[:, -kv_heads:].transpose(0, 1), grad.reshape(len(qkv), heads, size).transpose(0, 1)
-        if kv_heads != heads:
-            values = values.repeat_interleave(heads // kv_heads, 0)
-        if ctx.alike:
-            values, grad = _rows(values, ctx.lengths), _rows(grad, ctx.lengths)
+        queries, keys, *weights_of = kept or _queries_and_keys(parts, inverse, query_gain, key_gain, cos, sin, lengths)
+        values = _by_head(parts[:, -kv_heads:], heads, lengths)
+        grad = _by_head(grad.reshape(len(qkv), heads, size), heads, lengths)
         grad_queries, grad_keys, grad_values = torch.empty_like(queries), torch.zeros_like(keys), torch.zeros_like(keys)
-        for index, (first, start, end) in enumerate(_blocks(ctx.lengths)):
+        for index, (first, start, end) in enumerate(_blocks(lengths)):
             mine, theirs, incoming = queries[:, start:end], keys[:, first:end], grad[:, start:end]
-            weights = kept[index] if kept else _attend(mine, theirs, future)
+            weights = weights_of[index] if kept else _attend(mine, theirs, future)
             scores = torch.bmm(incoming, values[:, first:end].mT)
             scores = torch._softmax_backward_data(scores, weights, -1, weights.dtype)
             grad_values[:, first:end] += torch.bmm(weights.mT, incoming)

@@ -58,8 +58,11 @@ class _LinearCrossEntropy(torch.autograd.Function):
     @staticmethod
     @once_differentiable
     def backward(ctx: Any, grad: Tensor, _: Tensor) -> tuple[Tensor | None, Tensor | None, None, None, None]:
-        gradients = [None if each is None else each * grad.to(each.dtype) for each in ctx.saved_tensors]
-        return gradients[0], gradients[1], None, None, None
+        grad_hidden, grad_weight = ctx.saved_tensors
+        # That of the weight is large, and usually right as it is; elsewhere a look at the scale would have to wait.
+        if grad.device.type != "cpu" or float(grad) != 1:
+            grad_hidden, grad_weight = (x if x is None else x * grad.to(x.dtype) for x in (grad_hidden, grad_weight))
+        return grad_hidden, grad_weight, None, None, None
 
 
 def _add_up(
