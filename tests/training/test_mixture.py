@@ -182,8 +182,8 @@ def test_what_has_no_caption_is_not_reversed() -> None:
     assert [(strand.task, len(strand.rows)) for strand in drawing.strands] == [
         ("image", 4), ("text", 4), ("image-to-text", 3),
     ]  # fmt: skip
-    plain = drawing_of([answers], SEQUENCES, CONTEXT, seed=0, reverse=0.5)
-    assert [strand.task for strand in plain.strands] == ["text"]
+    with pytest.raises(weft.OptionError, match=r"reverse is 0\.5, but no corpus has captions"):
+        drawing_of([answers], SEQUENCES, CONTEXT, seed=0, reverse=0.5)
 
 
 def test_what_is_evaluated_on_is_of_the_same_mixture() -> None:

@@ -199,9 +199,14 @@ def drawing_of(
         reverse: Share of captioned documents that are learned from payload to caption.
 
     Raises:
-        OptionError: The mixture does not fit the corpora.
+        OptionError: The mixture does not fit the corpora, or there is nothing to reverse.
     """
     check_reverse(reverse)
+    if reverse and not any(source.is_reversible for source in sources):
+        raise OptionError(
+            f"reverse is {reverse:g}, but no corpus has captions that could be learned from what they describe; "
+            f"leave it out"
+        )
     if mix is not None:
         check_mix(mix, [source.modality for source in sources])
     strands = strands_of(sources, sequences, context_length, held_out=False, seed=seed, backward=reverse > 0)
