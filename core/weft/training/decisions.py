@@ -45,7 +45,7 @@ KEEP = 2
 PREVIEWS = 2
 WEIGHT_DECAY = 0.05
 WARMUP = 0.02
-COOLDOWN = 0.4
+COOLDOWN = 0.7
 FINE_TUNING_SHARE = 0.5
 """Of the size's learning rate, where training begins with the weights of another run."""
 ADAPTER_SHARE = 3.0

@@ -104,7 +104,7 @@ class OptimizationOptions(TypedDict, total=False):
     warmup: Annotated[float, Share, Field(description="Share of the steps in which the rate rises; 0.02 without it.")]
     cooldown: Annotated[
         float,
-        Field(ge=0, le=1, description="Share of the steps in which a trapezoid falls; 0.4 without it."),
+        Field(ge=0, le=1, description="Share of the steps in which a trapezoid falls; 0.7 without it."),
     ]
     clip: Annotated[float, Positive, Field(description="Largest norm of the gradient; 1 without it.")]
     ema: Annotated[
