@@ -74,7 +74,7 @@ def peer_step(config: ModelConfig, ids: Tensor, device: torch.device, compiled: 
     if compiled:
         model.compile()
     optimizers = [adamw(model)]
-    inputs, targets = ids[:, :-1].to(device), ids[:, 1:].to(device)
+    inputs, targets = ids[:, :-1].to(device), ids[:, 1:].contiguous().to(device)
 
     def step() -> float:
         with mixed(device):
