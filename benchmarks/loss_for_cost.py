@@ -7,8 +7,8 @@ AdamW from 1e-3 down to 1e-4 by a cosine, 100 steps of warm-up, beta2 .99, no dr
 `transformers`' GPT-2 in a plain loop. Its cost is the CPU-seconds of one thread from the first step to the first
 evaluation of at most 2.54 bits per byte, evaluations not counted; where it ends above that, those of all its steps,
 which is less than 2.54 would take. Weft then gets the same CPU-seconds for `weft train --previews 0`: the start of the
-process, the checks of the corpus, and evaluations are counted. Once preparation (the BPE) comes on top, once it is taken
-out of them.
+process, the checks of the corpus, and evaluations are counted. Once preparation (the BPE) comes on top, once it is
+taken out of them.
 
 Limit: at most 2.15 bits per byte of the last tenth, preparation not counted.
 """

@@ -124,7 +124,8 @@ def _count(loop: Loop, positions: int) -> Usage:
 
 def _peak_of_passes(loop: Loop) -> int:
     """Bytes at most alive in forward and backward passes, gradients left out."""
-    with LiveBytes() as live:
+    live = LiveBytes()
+    with live:
         hooks = [
             parameter.register_post_accumulate_grad_hook(lambda owner: live.leave_out(owner.grad))  # type: ignore[no-untyped-call]
             for parameter in loop.model.parameters()
@@ -143,11 +144,12 @@ def _optimizer(loop: Loop) -> tuple[int, int]:
     optimizers = build_optimizers(model, settings.learning_rate, settings.weight_decay, settings.optimizer)
     for parameter in model.parameters():
         parameter.grad = torch.empty_like(parameter) if parameter.requires_grad else None
-    with LiveBytes() as live:
+    live = LiveBytes()
+    with live:
         for optimizer in optimizers:
             optimizer.step()
     states = (state for optimizer in optimizers for state in optimizer.state.values())
-    held = sum(value.nbytes for state in states for value in state.values() if isinstance(value, Tensor))
+    held: int = sum(value.nbytes for state in states for value in state.values() if isinstance(value, Tensor))
     return held, live.peak()
 
 
