@@ -72,9 +72,20 @@ def test_the_corpus_is_trained_on(golden: Path, monkeypatch: pytest.MonkeyPatch)
     assert weft.train(golden / "corpus", out=golden / "new", **options).summary()["step"] == 2
 
 
+def told(before: Any, now: Any) -> Any:
+    """Of what is said now, that which was said before: newer versions say more."""
+    if isinstance(before, dict) and isinstance(now, dict):
+        return {name: told(value, now[name]) for name, value in before.items()}
+    if isinstance(before, list) and isinstance(now, list) and len(before) == len(now):
+        return [told(*pair) for pair in zip(before, now, strict=True)]
+    return now
+
+
 def test_the_run_is_read(golden: Path, expected: dict[str, Any], capsys: pytest.CaptureFixture[str]) -> None:
-    summary = opened(golden / "run").summary()
-    assert {name: summary[name] for name in expected["run"]} == expected["run"]
+    summary = json.loads(json.dumps(opened(golden / "run").summary()))
+    before = expected["run"]
+    before["settings"].pop("micro_batches", None)  # what there is instead is the size of one
+    assert told(before, summary) == before
     assert weft_command(["inspect", str(golden / "run")]) == 0
     assert expected["run"]["weights_sha256"] in capsys.readouterr().out
 
