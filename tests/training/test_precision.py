@@ -18,6 +18,8 @@ def test_what_is_asked_for_is_done(device: torch.device) -> None:
     assert choose_compile(True, device, 0.1).value
     assert not choose_compile(False, device, None).value
     assert choose_compile(True, device, None).reason == "as asked for"
+    chosen = choose_compile(None, device, 0.1)
+    assert (chosen.why(False), chosen.why(True)) == (chosen.reason, "as asked for")
 
 
 def test_a_cpu_computes_in_full_precision_and_uncompiled() -> None:

@@ -7,7 +7,6 @@ import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
-from typing import Literal
 
 import torch
 
@@ -27,6 +26,7 @@ from weft.training.mixture import REVERSED, Drawing, drawing_of, held_out_of
 from weft.training.optimizers import ADAM_SHARE, OptimizerKind
 from weft.training.options import TrainOptions
 from weft.training.outlook import expected_time, memory_of, rows_at_once, time_of
+from weft.training.precision import choose_compile, choose_precision
 from weft.training.settings import RunSettings
 from weft.training.shares import parse_mix
 from weft.training.starting import Start, check_adapters, check_size, started_model
@@ -144,8 +144,18 @@ def describe(decided: Decisions, material: Material) -> str:
     return (
         f"{parameters / 1e6:.2f} M parameters, context {decided.model.context_length}, {tokens:,} training tokens; "
         f"{settings.steps:,} steps of {settings.batch_size} rows ({decided.epochs:.3g} epochs), {mixture}"
-        f"dropout {settings.dropout:g}, {settings.device} with {settings.threads} threads, seed {settings.seed}"
+        f"dropout {settings.dropout:g}, {settings.device} with {settings.threads} threads, seed {settings.seed}; "
+        f"{_how(settings)}"
     )
+
+
+def _how(settings: RunSettings) -> str:
+    """Precision and compilation, with the reasons for them."""
+    device = torch.device(settings.device)
+    precision = choose_precision(None, device).why(settings.autocast)
+    compiled = choose_compile(None, device, settings.minutes).why(settings.compile)
+    verb = "compiled" if settings.compile else "not compiled"
+    return f"{settings.autocast or 'float32'} ({precision}), {verb} ({compiled})"
 
 
 def default_reverse(material: Material) -> float:
@@ -208,8 +218,8 @@ def _settings(options: TrainOptions, size: Size, reverse: float, threads: int, w
         threads=threads,
         # Which of the machine's accelerators it is differs between processes.
         device=options.get("device", device.type),
-        autocast=_autocast(options, device),
-        compile=options.get("compile", False),
+        autocast=choose_precision(options.get("precision"), device).value,
+        compile=choose_compile(options.get("compile"), device, options.get("minutes")).value,
         checkpoint_activations=options.get("checkpoint_activations", False),
         shard=options.get("shard", "none"),
         checkpoint_minutes=options.get("checkpoint_minutes"),
@@ -219,11 +229,6 @@ def _settings(options: TrainOptions, size: Size, reverse: float, threads: int, w
         tensorboard=options.get("tensorboard", False),
         evaluate_every=1,
     )
-
-
-def _autocast(options: TrainOptions, device: torch.device) -> Literal["bfloat16"] | None:
-    fast = device.type == "cuda" and torch.cuda.is_bf16_supported()
-    return "bfloat16" if options.get("precision", "bfloat16" if fast else "float32") == "bfloat16" else None
 
 
 def _settled(

@@ -5,11 +5,12 @@ from __future__ import annotations
 import importlib.util
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
-from typing import Any, Generic, TypeVar
+from typing import Any, Generic, Literal, TypeVar
 
 import torch
 
 T = TypeVar("T")
+Autocast = Literal["bfloat16"] | None
 
 SHORTEST_COMPILED = 10.0
 """Minutes; compiling takes about one."""
@@ -32,8 +33,12 @@ class Choice(Generic[T]):
     value: T
     reason: str
 
+    def why(self, value: T) -> str:
+        """The reason for a value: this one, or that somebody wanted another one."""
+        return self.reason if value == self.value else "as asked for"
 
-def choose_precision(wanted: str | None, device: torch.device) -> Choice[str | None]:
+
+def choose_precision(wanted: Literal["float32", "bfloat16"] | None, device: torch.device) -> Choice[Autocast]:
     """The type of mixed precision, ``None`` for full precision.
 
     Args:
