@@ -26,6 +26,7 @@ def in_a_process_of_its_own(what: str, size: str, vocabulary: int, length: int, 
     return float(json.loads(done.stdout))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("size", "vocabulary", "length", "rows"),
     [
