@@ -78,6 +78,7 @@ if TYPE_CHECKING:
     from weft.interfaces.trainer import Dataset as Dataset
     from weft.interfaces.trainer import Fit as Fit
     from weft.interfaces.trainer import LossSum as LossSum
+    from weft.interfaces.trainer import NamedDataset as NamedDataset
     from weft.interfaces.trainer import Trainer as Trainer
     from weft.plugins.hookspecs import hookimpl as hookimpl
     from weft.training.next_token import NextTokenTrainer as NextTokenTrainer
@@ -121,7 +122,7 @@ _HOME = {
     "weft.interfaces.samples": ("Item", "Reason", "Revised", "Sample", "Unreadable"),
     "weft.interfaces.segments": ("EncodedSegment",),
     "weft.interfaces.source": ("Offer", "Source", "SourceLimits", "SourceReader", "TableCounts"),
-    "weft.interfaces.trainer": ("Batch", "Dataset", "Fit", "LossSum", "Trainer"),
+    "weft.interfaces.trainer": ("Batch", "Dataset", "Fit", "LossSum", "NamedDataset", "Trainer"),
     "weft.plugins.hookspecs": ("hookimpl",),
     "weft.training.next_token": ("NextTokenTrainer", "TrainingContext"),
     "weft.training.options": ("TrainOptions",),

@@ -349,7 +349,7 @@ def train(
         force: Replace a Weft folder that is in the way.
         reporter: Where progress goes.
         **options: See :class:`weft.TrainOptions`; what is left out, or ``None``, is decided before the first step. Of a
-            run that is resumed only ``device``, ``previews`` and ``tensorboard`` may be others.
+            run that is resumed ``device``, ``skip_nonfinite`` and those of checkpoints and watching may be others.
 
     Raises:
         TrainingError: Corpora that cannot share a run, a loss that is not finite, or too little memory.

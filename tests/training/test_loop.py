@@ -145,6 +145,26 @@ def test_a_loss_that_is_not_finite_stops_before_the_weights_move() -> None:
     assert torch.isfinite(before).all()
 
 
+def test_such_a_step_may_be_left_out_and_is_counted() -> None:
+    run = loop(data=Ragged(bad=7), steps=8, skip_nonfinite=True, ema=0.9)
+    figures = [run.train_step() for _ in range(8)]
+    assert [each.get("skipped", 0.0) for each in figures][-1] == run.skipped >= 1
+    assert torch.isfinite(weights(run)).all()
+    resumed = loop(data=Ragged(bad=7), steps=8, skip_nonfinite=True, ema=0.9)
+    resumed.restore(run.state({}))
+    assert (resumed.step, resumed.skipped) == (8, run.skipped)
+
+
+def test_the_message_names_the_examples() -> None:
+    class Named(Ragged):
+        def name(self, index: int, epoch: int) -> str:
+            return f"photo-{index}.png"
+
+    run = loop(data=Named(bad=7), steps=8, batch_size=23)
+    with pytest.raises(weft.TrainingError, match=r"made of (photo-\d+\.png, ){7}photo-\d+\.png and 15 more: look"):
+        run.train_step()
+
+
 class Steep(Regression):
     """A finite loss whose gradient is not: the slope of a root at zero."""
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, Generic, Protocol, TypeAlias, TypeVar
+from typing import TYPE_CHECKING, Any, Generic, Protocol, TypeAlias, TypeVar, runtime_checkable
 
 if TYPE_CHECKING:
     import torch
@@ -49,6 +49,14 @@ class Dataset(Protocol[ItemT_co]):
     def __len__(self) -> int: ...
 
     def draw(self, index: int, epoch: int) -> ItemT_co: ...
+
+
+@runtime_checkable
+class NamedDataset(Protocol):
+    """A dataset that can say what an example was made from, for messages."""
+
+    def name(self, index: int, epoch: int) -> str:
+        """Of the example that ``draw`` gives for the same arguments."""
 
 
 class Trainer(ABC, Generic[ItemT]):

@@ -204,6 +204,11 @@ class CorpusFolder:
         """The parts, in the order of their payloads."""
         return [PartRow(**{**row, "source": row["source"] or 0}) for row in self._parts.to_pylist()]
 
+    def part_name(self, index: int) -> str:
+        """The sample that a part is of, as ``weft why`` takes it."""
+        (row,) = self._parts.select(["item", "sample"]).slice(index, 1).to_pylist()
+        return f"{row['item']}#{row['sample']}"
+
     @property
     def payload_paths(self) -> list[Path]:
         """Files of the payloads, in their order."""

@@ -12,7 +12,7 @@ import numpy as np
 import numpy.typing as npt
 
 from weft.interfaces.segments import EncodedSegment, SequenceBuilder, TokenSequence
-from weft.interfaces.trainer import Dataset
+from weft.interfaces.trainer import Dataset, NamedDataset
 
 Ids: TypeAlias = npt.NDArray[np.integer[Any]]
 
@@ -38,6 +38,7 @@ class TokenSource:
         prompts: Tokens of each part's prompt in the text codec's ids, ``None`` where a part has none.
         held_out: Which parts belong to validation.
         weights: How often each part is seen, relative to the others; ``None`` sees each once in an epoch.
+        names: What each part was made from, for messages.
     """
 
     modality: str
@@ -45,6 +46,7 @@ class TokenSource:
     prompts: Sequence[Ids | None]
     held_out: npt.NDArray[np.bool_]
     weights: npt.NDArray[np.float64] | None = None
+    names: Sequence[str] | None = None
 
     def training_parts(self) -> npt.NDArray[np.int64]:
         """Indices of the parts that are learned, as often as they are seen in an epoch: those of the least weight once,
@@ -73,6 +75,10 @@ class TokenSource:
     def captioned(self, parts: npt.NDArray[np.int64]) -> npt.NDArray[np.int64]:
         """Those of some parts that have a prompt."""
         return parts[[self.prompts[int(part)] is not None for part in parts]]
+
+    def name(self, index: int) -> str:
+        """What a part was made from."""
+        return f"{self.modality} {index}" if self.names is None else self.names[index]
 
     def target_length(self, index: int) -> int:
         """Tokens of a payload."""
@@ -160,6 +166,9 @@ class DocumentRows(Dataset[Row]):
         window = self._sequences.closed(segments, max(0, first), first + self._context + 1)
         return Row(window.ids, window.learned, self._task)
 
+    def name(self, index: int, epoch: int) -> str:
+        return self._source.name(self._rows[index][0])
+
     def _random(self, index: int, epoch: int) -> float:
         assert self._seed is not None
         keys = np.random.SeedSequence([self._seed, epoch, index], spawn_key=(1,) if self._backward else ())
@@ -217,10 +226,9 @@ class StreamRows(Dataset[Row]):
         return max(0, -(-self._predicted // self._window))
 
     def draw(self, index: int, epoch: int) -> Row:
-        shift = 0 if self._seed is None else int(np.random.default_rng([self._seed, epoch]).integers(self._length))
         first = index * self._window
         last = min(first + self._window, self._predicted)
-        start = (shift + first) % self._length
+        start = self._start(index, epoch)
         end = start + last - first + 1
         if end <= self._length:
             return self._row(self._ids(start, end))
@@ -228,6 +236,14 @@ class StreamRows(Dataset[Row]):
         return self._row(
             TokenSequence(np.concatenate([head.ids, tail.ids]), np.concatenate([head.learned, tail.learned]))
         )
+
+    def name(self, index: int, epoch: int) -> str:
+        """Of the document in which the window begins."""
+        return self._source.name(int(self._parts[bisect_right(self._starts, self._start(index, epoch)) - 1]))
+
+    def _start(self, index: int, epoch: int) -> int:
+        shift = 0 if self._seed is None else int(np.random.default_rng([self._seed, epoch]).integers(self._length))
+        return (shift + index * self._window) % self._length
 
     def _row(self, window: TokenSequence) -> Row:
         return Row(window.ids, window.learned, self._source.modality)
@@ -259,8 +275,16 @@ class Rows(Dataset[Row]):
         return self._ends[-1] if self._ends else 0
 
     def draw(self, index: int, epoch: int) -> Row:
+        part, place = self._find(index)
+        return part.draw(place, epoch)
+
+    def name(self, index: int, epoch: int) -> str:
+        part, place = self._find(index)
+        return part.name(place, epoch) if isinstance(part, NamedDataset) else f"row {place}"
+
+    def _find(self, index: int) -> tuple[Dataset[Row], int]:
         which = bisect_right(self._ends, index)
-        return self._parts[which].draw(index - (self._ends[which - 1] if which else 0), epoch)
+        return self._parts[which], index - (self._ends[which - 1] if which else 0)
 
 
 class Spread(Dataset[Row]):

@@ -10,7 +10,7 @@ from typing import Any, Protocol
 import numpy as np
 import torch
 
-from weft.interfaces.trainer import Batch, Dataset, Trainer
+from weft.interfaces.trainer import Batch, Dataset, NamedDataset, Trainer
 from weft.training.world import World
 
 
@@ -19,6 +19,10 @@ class Order(Protocol):
 
     def at(self, position: int) -> tuple[int, int]:
         """``(example, epoch)`` at a global sample index."""
+
+
+NAMES = 8
+"""Examples of a step that a message names."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,6 +100,14 @@ class Feeder:
             coming = wanted, self._ahead.submit(self._make, *wanted)
         self._coming = following, self._ahead.submit(self._make, *following)
         return coming[1].result()
+
+    def names(self, step: int) -> str:
+        """What the examples of a step were made from, the first few of them."""
+        places = [self._order.at(step * self._batch_size + i) for i in range(self._batch_size)]
+        named = self._data.name if isinstance(self._data, NamedDataset) else lambda index, _: f"number {index}"
+        names = list(dict.fromkeys(named(index, epoch) for index, epoch in places))
+        more = f" and {len(names) - NAMES} more" if len(names) > NAMES else ""
+        return ", ".join(names[:NAMES]) + more
 
     def close(self) -> None:
         """Let go of the thread."""

@@ -304,12 +304,11 @@ class Loop:
         return share
 
     def _leave_out(self, what: str) -> None:
-        first = self.step * self.settings.batch_size
         if not self.settings.skip_nonfinite:
             raise TrainingError(
-                f"the {what} of step {self.step + 1} is not finite (examples {first} to "
-                f"{first + self.settings.batch_size - 1} of the order); lower the learning rate, or leave such steps "
-                f"out with skip_nonfinite"
+                f"the {what} of step {self.step + 1} is not finite; the weights stay those before it. It was made of "
+                f"{self._feeder.names(self.step)}: look at these with `weft why`, lower the learning rate, or leave "
+                f"such steps out with --skip-nonfinite"
             )
         self.skipped += 1
 

@@ -138,7 +138,8 @@ def gather(
         typed = [None if prompts is None or text is None else prompts[i] for i, text in enumerate(corpus.prompts)]
         views = LazySequence(len(payloads), payloads.view)
         held_out = np.asarray(corpus.splits) == "validation"
-        return TokenSource(corpus.modality, views, typed, held_out, corpus.weights)
+        names = LazySequence(len(payloads), corpus.part_name)
+        return TokenSource(corpus.modality, views, typed, held_out, corpus.weights, names)
 
     return Material(
         sources=[source(corpus) for corpus in corpora],

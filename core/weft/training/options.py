@@ -205,9 +205,12 @@ class OptionFacts:
     section: str
 
 
-def watching_options(options: TrainOptions) -> dict[str, Any]:
-    """Those that say how a training is watched: they change nothing of it, and may be others when it is resumed."""
-    return {name: value for name, value in options.items() if name in WatchOptions.__annotations__}
+_FREE = {*CheckpointOptions.__annotations__, *WatchOptions.__annotations__, "skip_nonfinite"}
+
+
+def free_options(options: TrainOptions) -> dict[str, Any]:
+    """Those that may be others when a run is resumed, since no step that is taken depends on them."""
+    return {name: value for name, value in options.items() if name in _FREE}
 
 
 def option_facts() -> Iterator[OptionFacts]:

@@ -31,7 +31,7 @@ from weft.training.keeping import KeepCheckpoints, SaveClock, ending_well
 from weft.training.loop import Loop
 from weft.training.material import Material
 from weft.training.older import named_by_parameter
-from weft.training.options import TrainOptions, differences, watching_options
+from weft.training.options import TrainOptions, differences, free_options
 from weft.training.settings import RunSettings
 from weft.training.starting import Start, inherited, open_start, starting_point
 from weft.training.watching import Painter, make_watchers
@@ -111,7 +111,7 @@ def resume_run(
     # A run that began from another has its codecs too.
     if not material.codec_hashes.items() <= folder.manifest.codecs.items():
         raise FolderError(f"the codecs are not those that {path} was begun with; train into a new folder")
-    settings = replace(RunSettings.from_json(folder.manifest.settings), **watching_options(options))
+    settings = replace(RunSettings.from_json(folder.manifest.settings), **free_options(options))
     device = options.get("device")
     if device is not None and torch.device(device).type != torch.device(settings.device).type:
         reporter.warn(f"{path} was begun on {settings.device}: on {device} it goes on, but not bit for bit")
@@ -135,9 +135,7 @@ def check_resumable(folder: RunFolder, options: TrainOptions, corpora: Sequence[
     check_same_corpora(folder, corpora)
     manifest = folder.manifest
     recorded = {**recorded_options(manifest.settings, manifest.model), "init_from": manifest.started_from}
-    asked = {
-        name: value for name, value in options.items() if name != "device" and name not in watching_options(options)
-    }
+    asked = {name: value for name, value in options.items() if name != "device" and name not in free_options(options)}
     if "init_from" in options:
         asked["init_from"] = open_start(Path(options["init_from"])).entry
     differing = differences(asked, recorded)
