@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Callable
 from typing import Any
 
@@ -164,3 +165,18 @@ def test_mixed_precision_is_left_to_torch() -> None:
         assert not kernels.apply_to(x)
         hidden = model_of().float().hidden(IDS)
     assert hidden.isfinite().all()
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(600)
+@pytest.mark.skipif(shutil.which("g++") is None, reason="compiling for the CPU takes a compiler")
+def test_compiled_blocks_compute_the_same_under_the_same_names() -> None:
+    model = model_of(layers=1).float()
+    names = list(model.state_dict())
+    plain = model.hidden_of(IDS, LENGTHS)
+    expected = gradients(model, plain)
+    model.compile_blocks()
+    compiled = model.hidden_of(IDS, LENGTHS)
+    assert list(model.state_dict()) == names
+    torch.testing.assert_close(compiled, plain, atol=1e-4, rtol=1e-4)
+    torch.testing.assert_close(gradients(model, compiled), expected, atol=1e-3, rtol=1e-3)
