@@ -79,7 +79,7 @@ def test_a_file_of_several_samples_is_several_prompts(tmp_path: Path) -> None:
         ("a.txt", b"\xff\xfe\xfd\xfc\xfb", r"a\.txt cannot be read as text \(.+\); check the file"),
         ("a.jsonl", b"{broken", r"a\.jsonl cannot be read as text \(.+\); check the file"),
         ("a.jsonl", b"", r"there is nothing in .*a\.jsonl that could be a prompt"),
-        ("a.xyz", b"what", r"no installed plugin reads these files \(extensions: \.xyz"),
+        ("a.xyz", b"what", r"a\.xyz cannot be a prompt: no installed plugin reads these files"),
     ],
 )
 def test_what_cannot_be_read_is_a_sentence(tmp_path: Path, name: str, content: bytes, said: str) -> None:

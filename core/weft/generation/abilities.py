@@ -71,7 +71,11 @@ class Abilities:
         if wanted is None and targets:
             raise GenerationError(f"say what to make of {condition} with --to; it can be {' or '.join(targets)}")
         learned = ", ".join(f"{each.condition} to {each.target}" for each in self.directions) or "no direction at all"
+        advice = (
+            f"train on captioned {condition} together with another modality, or with --reverse 0.5"
+            if wanted in (None, TEXT) and condition != TEXT
+            else "ask for one of these"
+        )
         raise GenerationError(
-            f"this run did not learn to make {wanted or 'anything'} of {condition} (it learned {learned}); train on "
-            f"captioned {condition} together with another modality, or with --reverse 0.5"
+            f"this run did not learn to make {wanted or 'anything'} of {condition} (it learned {learned}); {advice}"
         )

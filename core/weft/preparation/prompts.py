@@ -60,7 +60,11 @@ def find_prompts(paths: Sequence[str | Path], registry: Registry) -> list[Prompt
         whole = Path(path).is_file()
         for item in collect([path], registry).items:
             name = str(path) if whole else str(Path(path) / item.name)
-            found.append(PromptFile(name, infer_modality([item], registry), item))
+            try:
+                modality = infer_modality([item], registry)
+            except SourceError as error:
+                raise SourceError(f"{name} cannot be a prompt: {error}") from error
+            found.append(PromptFile(name, modality, item))
     return found
 
 
