@@ -237,5 +237,6 @@ def notes_folders(workshop: Path, notes_site: Path, text_corpus: weft.Corpus) ->
             run = train_tiny(corpus, workshop / "runs" / name, steps=60)
             folders |= {f"{name} corpus": corpus.path, f"{name} run": run.path}
         mixture = [text_corpus, folders["captioned corpus"]]
-        folders["mixed run"] = train_tiny(mixture, workshop / "runs" / "mixed", steps=60).path
+        run = train_tiny(mixture, workshop / "runs" / "mixed", steps=240, mix="text=1,notes=4")
+        folders["mixed run"] = run.path
     return folders
