@@ -14,7 +14,6 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import weft
-from weft.api import reencode
 from weft.codecs.bpe import ByteLevelBPE
 from weft.codecs.sequence import Sequences
 from weft.codecs.vocabulary import Vocabulary
@@ -22,6 +21,7 @@ from weft.generation import session as session_module
 from weft.generation.session import Session
 from weft.interfaces.progress import Silent
 from weft.plugins.registry import get_registry
+from weft.preparation.joint import reencode
 from weft.storage.checkpoints import TrainingState
 from weft.training.data import rows_of
 from weft.training.material import gather
