@@ -66,7 +66,7 @@ class TestTexts:
         monkeypatch.setattr(ByteLevelBPE, "fit", no_fit)
         weft.train([text_corpus, other_corpus], out=runs[0].path, resume=True)
         assert hash_folder(runs[0].path) == before
-        with pytest.raises(weft.FolderError, match=r"in that order"):
+        with pytest.raises(weft.FolderError, match=r"the same corpora in the same order"):
             weft.train([other_corpus, text_corpus], out=runs[0].path, resume=True)
 
     def test_one_corpus_alone_keeps_its_codec(self, text_corpus: weft.Corpus, text_run: weft.Run) -> None:
