@@ -20,6 +20,7 @@ from weft.interfaces.progress import Reporter, Silent
 from weft.plugins.registry import get_registry
 from weft.preparation.joint import joint_text_codec, reencode
 from weft.storage.corpus import CorpusFolder
+from weft.storage.hashing import hash_json
 from weft.storage.run import RunFolder
 from weft.training.material import Material, gather
 from weft.training.options import TrainOptions, check_options
@@ -138,9 +139,16 @@ def _gathered(
     with nullcontext(known) if known else joint_text_codec(folders, registry, reporter) as text_codec:
         with world.main_first():
             material = gather(folders, registry, text_codec, partial(reencode, reporter=reporter))
+        _check_agreement(material, world)
         if start is not None:
             material = with_codecs(start, material)
         yield material, start
+
+
+def _check_agreement(material: Material, world: World) -> None:
+    """Every process has fitted the joint text codec by itself; other versions of a library could fit another one."""
+    if not world.agree(float(int(hash_json(dict(material.codec_hashes))[:12], 16))):
+        raise TrainingError("the processes have different codecs; install the same versions on every machine")
 
 
 def _resume(

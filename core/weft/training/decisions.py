@@ -15,7 +15,6 @@ from weft.codecs.vocabulary import Vocabulary
 from weft.errors import OptionError, TrainingError
 from weft.interfaces.segments import SequenceBuilder
 from weft.models.config import ModelConfig
-from weft.models.device import pick_device
 from weft.models.sizes import Size, pick_size
 from weft.models.transformer import parameter_count
 from weft.training.calibration import BACKWARD, Timing, evaluations_of, steps_within
@@ -192,12 +191,13 @@ def _settings(options: TrainOptions, size: Size, reverse: float, threads: int, w
     Raises:
         OptionError: A device that is not there.
     """
-    device = pick_device(options.get("device"), world.local_rank)
+    device = world.device(options.get("device"))
+    minutes = options.get("minutes", None if "steps" in options or "epochs" in options else DEFAULT_MINUTES)
     optimizer = options.get("optimizer", "adamw" if "lora" in options else "muon")
     return RunSettings(
         size=options.get("size", DEFAULT_SIZE),
         steps=options.get("steps", 1),
-        minutes=options.get("minutes", None if "steps" in options or "epochs" in options else DEFAULT_MINUTES),
+        minutes=minutes,
         epochs=options.get("epochs"),
         mix=parse_mix(options["mix"]) if "mix" in options else None,
         reverse=options.get("reverse", reverse),
@@ -219,7 +219,7 @@ def _settings(options: TrainOptions, size: Size, reverse: float, threads: int, w
         # Which of the machine's accelerators it is differs between processes.
         device=options.get("device", device.type),
         autocast=choose_precision(options.get("precision"), device).value,
-        compile=choose_compile(options.get("compile"), device, options.get("minutes")).value,
+        compile=choose_compile(options.get("compile"), device, minutes).value,
         checkpoint_activations=options.get("checkpoint_activations", False),
         shard=options.get("shard", "none"),
         checkpoint_minutes=options.get("checkpoint_minutes"),

@@ -10,6 +10,7 @@ from torch import nn
 
 from weft.interfaces.trainer import Dataset, Trainer
 from weft.training.feeding import micro_batches, to_device
+from weft.training.parallel import rest
 from weft.training.precision import autocast
 from weft.training.randomness import derive_seed, forked
 from weft.training.world import World
@@ -54,6 +55,7 @@ def evaluate(
                 if counted:
                     figures[f"{name}|sum"] += float(total)
                     figures[f"{name}|weight"] += float(weight)
+    rest(objective)
     objective.train(training)
     return means(world.sum(figures))
 

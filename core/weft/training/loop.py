@@ -10,7 +10,7 @@ from __future__ import annotations
 import math
 from collections import defaultdict
 from collections.abc import Callable, Mapping, Sequence
-from contextlib import AbstractContextManager, nullcontext
+from contextlib import AbstractContextManager, ExitStack, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
@@ -28,7 +28,7 @@ from weft.training.feeding import Feeder, MicroBatch, Order
 from weft.training.microbatch import BackOff
 from weft.training.optimizers import OptimizerKind, build_optimizers
 from weft.training.order import SampleOrder
-from weft.training.parallel import Objective, Shard, accumulating, local, placed_like, spread, whole
+from weft.training.parallel import Objective, Shard, accumulating, local, placed_like, spread, whole, whole_tensors
 from weft.training.precision import autocast
 from weft.training.randomness import derive_seed, forked
 from weft.training.schedule import Schedule, share_of_peak
@@ -155,9 +155,11 @@ class Loop:
         """
         self.model.train()
         heard = [callback for callback in self.callbacks if callback.everywhere or self.world.is_main]
-        try:
+        with ExitStack() as ends:
+            ends.callback(self._feeder.close)
             for callback in heard:
                 callback.begin(self)
+                ends.callback(callback.end, self)
             while self.step < self.steps and not self.stopping:
                 figures = self.train_step()
                 for callback in heard:
@@ -166,10 +168,6 @@ class Loop:
                     judged = self.evaluate()
                     for callback in heard:
                         callback.after_evaluation(self, judged)
-        finally:
-            for callback in heard:
-                callback.end(self)
-            self._feeder.close()
 
     def stop(self) -> None:
         """End with the step that runs now, in every process."""
@@ -220,18 +218,20 @@ class Loop:
         return figures | means(sums) | ({"skipped": float(self.skipped)} if self.skipped else {})
 
     def state(self, notes: Mapping[str, Any]) -> TrainingState:
-        """A copy of everything that a resumed loop needs, whatever the number of processes. All of them call it."""
-        model = {name: whole(tensor) for name, tensor in self.model.state_dict().items()}
-        averages = {} if self._average is None else {n: whole(mean) for n, mean in self._average.averages.items()}
-        optimizer = {
-            f"{name}/{key}": whole(value)
+        """A copy of everything that a resumed loop needs, whatever the number of processes. All of them call it; the
+        tensors are those of the main one."""
+        main = self.world.is_main
+        model = whole_tensors(self.model.state_dict(), wanted=main)
+        averages = {} if self._average is None else whole_tensors(self._average.averages, wanted=main)
+        states = {
+            f"{name}/{key}": value
             for name, state in self._optimizer_states()
             for key, value in state.items()
             if isinstance(value, Tensor)
         }
         own = {"skipped": self.skipped, "micro_batch_size": self.back_off.rows}
         average = {**model, **averages} if averages else {}
-        return TrainingState(self.step, model, optimizer, {**notes, "loop": own}, average)
+        return TrainingState(self.step, model, whole_tensors(states, wanted=main), {**notes, "loop": own}, average)
 
     def restore(self, state: TrainingState) -> None:
         """Go on from a state made by :meth:`state`.
@@ -330,10 +330,13 @@ class Loop:
         names = {id(parameter): name for name, parameter in parameters.items()}
         for optimizer in self.optimizers:
             for group in optimizer.param_groups:
+                # As AdamW's own loading does: kernels want the count of steps where they run, others on the CPU.
+                near = group.get("fused") or group.get("capturable")
                 for parameter in group["params"]:
-                    # Scalars, such as a count of steps, stay as they are: on the CPU, in their own type.
                     optimizer.state[parameter] = {
-                        key: placed_like(value, parameter) if value.dim() else value.clone()
+                        key: placed_like(value, parameter)
+                        if value.dim()
+                        else value.to(parameter.device if near else "cpu", copy=True)
                         for key, value in by_parameter[names[id(parameter)]].items()
                     }
 

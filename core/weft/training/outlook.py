@@ -11,7 +11,6 @@ import torch
 from weft.codecs.vocabulary import Vocabulary
 from weft.interfaces.trainer import Dataset, Trainer
 from weft.models.config import ModelConfig
-from weft.models.device import pick_device
 from weft.models.memory import free_memory
 from weft.training import calibration
 from weft.training.calibration import Timing
@@ -128,10 +127,11 @@ def expected_time(
     )
     needed = estimator.at(settings.micro_batch_size or settings.batch_size, shards_of(settings, world))
     too_large = needed.total - estimator.program > free_memory(device) / processes_here()
-    if guess is not None and (too_large or guess.step > LONGEST_STEP):
+    # Memory that is free differs between processes, and timing takes all of them.
+    if guess is not None and world.first(float(too_large or guess.step > LONGEST_STEP)):
         return guess
     return time_of(trainer, settings, train, held_out, world)
 
 
 def _device(settings: RunSettings, world: World) -> torch.device:
-    return pick_device(settings.device, world.local_rank)
+    return world.device(settings.device)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import AbstractContextManager, nullcontext
 from typing import Any, Literal
 
@@ -74,12 +74,29 @@ def accumulating(module: nn.Module, *, last: bool) -> AbstractContextManager[Any
 def whole(tensor: Tensor) -> Tensor:
     """A copy on the CPU, put together from all processes where it is sharded (then all of them have to ask)."""
     full = tensor.full_tensor() if isinstance(tensor, DTensor) else tensor
-    return full.detach().cpu().clone(memory_format=torch.contiguous_format)
+    return full.detach().to("cpu", copy=True).contiguous()
+
+
+def whole_tensors(tensors: Mapping[str, Tensor], *, wanted: bool) -> dict[str, Tensor]:
+    """:func:`whole` of several, one after another; where they are not ``wanted``, a process only gives its parts."""
+    found = {}
+    for name, tensor in tensors.items():
+        if wanted:
+            found[name] = whole(tensor)
+        elif isinstance(tensor, DTensor):
+            tensor.full_tensor()
+    return found
+
+
+def rest(module: nn.Module) -> None:
+    """Let go of what was gathered for a forward pass that no backward pass followed."""
+    if isinstance(module, FSDPModule):
+        module.reshard()
 
 
 def placed_like(tensor: Tensor, example: Tensor) -> Tensor:
-    """A whole tensor on the device of another, and sharded as that one is."""
-    moved = tensor.to(device=example.device, dtype=example.dtype)
+    """A copy of a whole tensor on the device of another, and sharded as that one is."""
+    moved = tensor.to(device=example.device, dtype=example.dtype, copy=True)
     if isinstance(example, DTensor):
         return distribute_tensor(moved, example.device_mesh, example.placements)
     return moved

@@ -8,7 +8,7 @@ from typing import Any
 import torch
 
 from weft.errors import TrainingError
-from weft.models.device import cpu_threads, enough_memory, pick_device
+from weft.models.device import cpu_threads, enough_memory
 from weft.models.memory import free_memory
 from weft.models.sizes import pick_size
 from weft.models.transformer import parameter_count
@@ -112,5 +112,5 @@ def plan_run(material: Material, options: TrainOptions, world: World, start: Sta
         recommended_tokens=pick_size(settings.size).training_tokens,
         memory=decided.memory.at(rows, shards_of(settings, world)),
         sharded={count: decided.memory.at(rows, count).total for count in SHARDS},
-        free=free_memory(pick_device(settings.device, world.local_rank)),
+        free=free_memory(world.device(settings.device)),
     )

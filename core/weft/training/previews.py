@@ -18,6 +18,7 @@ from weft.interfaces.callback import Callback, Figures, Training
 from weft.interfaces.codec import Codec
 from weft.interfaces.generator import Artifact
 from weft.interfaces.progress import Reporter
+from weft.models.device import is_out_of_memory
 from weft.pages.previews import write_previews
 from weft.training.data import Ids, TokenSource
 from weft.training.loop import Loop
@@ -207,7 +208,9 @@ class MakePreviews(Callback):
         try:
             with forked(self._loop.device):
                 artifacts = self._draw(weights, self._requests)
-        except WeftError as error:
+        except (WeftError, RuntimeError, MemoryError) as error:
+            if not isinstance(error, WeftError) and not is_out_of_memory(error):
+                raise
             self._failed = True
             self._reporter.warn(f"no previews are made any more: {error}")
             return

@@ -17,7 +17,7 @@ from weft.codecs.vocabulary import Vocabulary
 from weft.errors import FolderError, OptionError, TrainingError
 from weft.interfaces.progress import Reporter
 from weft.models.config import ModelConfig
-from weft.models.device import cpu_threads, enough_memory, pick_device
+from weft.models.device import cpu_threads, enough_memory
 from weft.plugins.registry import get_registry
 from weft.storage.atomic import check_target
 from weft.storage.checkpoints import TrainingState
@@ -77,7 +77,9 @@ def train_run(
             trainer = material.trainer(decided.model, decided.vocabulary, decided.settings)
             begin = starting_point(start, trainer, decided.settings, reporter.warn).begin if world.is_main else None
         if world.is_main:
-            RunFolder.create(path, manifest, material.codec_folders, force=force, sources=sources, begin=begin)
+            # What another process is training is not taken away from it.
+            with locked(path) if (path / "run.json").exists() else nullcontext():
+                RunFolder.create(path, manifest, material.codec_folders, force=force, sources=sources, begin=begin)
         world.wait()
         folder = RunFolder.open(path)
         _train(folder, material, decided.settings, reporter, world=world, painter=painter)
@@ -193,6 +195,10 @@ def _train(
         state = folder.checkpoints.newest(reporter.warn)
         if state is not None:
             _restore(loop, state, folder)
+            if not world.agree(state.step):
+                raise FolderError(
+                    f"the processes see different checkpoints of {folder.path}; have them share one folder"
+                )
             notes = state.notes
             if state.step:
                 reporter.note(f"going on from step {state.step} of {settings.steps}")
@@ -243,7 +249,7 @@ def _loop(folder: RunFolder, material: Material, settings: RunSettings, world: W
 
 def _device(settings: RunSettings, world: World, elsewhere: str | None) -> torch.device:
     try:
-        return pick_device(elsewhere or settings.device, world.local_rank)
+        return world.device(elsewhere or settings.device)
     except OptionError as error:
         if elsewhere is not None:
             raise

@@ -11,7 +11,8 @@ from datetime import timedelta
 import torch
 import torch.distributed as dist
 
-from weft.errors import TrainingError
+from weft.errors import OptionError, TrainingError
+from weft.models.device import pick_device
 
 PATIENCE = timedelta(minutes=30)
 """How long a process waits for the others, who may be fitting codecs or compiling."""
@@ -52,6 +53,20 @@ class World:
         shared = torch.tensor(value, dtype=torch.float64)
         dist.broadcast(shared, 0)
         return float(shared)
+
+    def agree(self, value: float) -> bool:
+        """Whether all processes have the same value."""
+        return self.sum({"apart": float(value != self.first(value))})["apart"] == 0
+
+    def device(self, name: str | None) -> torch.device:
+        """The device of this process: of several GPUs of a machine each process has its own.
+
+        Raises:
+            OptionError: It is not there, or it is one GPU for several processes.
+        """
+        if self.size > 1 and name is not None and ":" in name and name.startswith("cuda"):
+            raise OptionError(f"device {name!r} is one GPU, and there are {self.size} processes; say 'cuda'")
+        return pick_device(name, self.local_rank)
 
     def wait(self) -> None:
         """Until all processes are here."""
@@ -102,8 +117,12 @@ def open_world() -> Iterator[World]:
             dist.init_process_group(backend, timeout=PATIENCE)
     except (RuntimeError, ValueError) as error:
         raise TrainingError(f"the processes do not find each other ({error}); start them by torchrun") from error
+    world = World(dist.get_rank(), dist.get_world_size(), int(os.environ.get("LOCAL_RANK", "0")))
+    if world.local_rank < torch.cuda.device_count():
+        # Where engines are not told a device they take the current one.
+        torch.cuda.set_device(world.local_rank)
     try:
-        yield World(dist.get_rank(), dist.get_world_size(), int(os.environ.get("LOCAL_RANK", "0")))
+        yield world
     finally:
         if begun:
             dist.destroy_process_group()
