@@ -7,8 +7,8 @@ those of the single runs; captions of held-out pictures, and transcripts of held
 
     python benchmarks/omni.py [--quick] [--scale X] [--threads N] [--keep FOLDER] [--show FOLDER]
 
-Sized for about a quarter of an hour on two quiet cores; --quick trains a fifth of it, and its limits are not meant to be
-kept. With --keep, corpora and runs stay in a folder, and those that are there are used again.
+Sized for about a quarter of an hour on two quiet cores; --quick trains a fifth of it, and its limits are not meant to
+be kept. With --keep, corpora and runs stay in a folder, and those that are there are used again.
 """
 
 from __future__ import annotations
