@@ -13,7 +13,7 @@ from typing_extensions import Unpack
 
 from weft.api.corpus import Corpus, PathLike, corpus_folders
 from weft.api.run import Run
-from weft.errors import FolderError, OptionError
+from weft.errors import FolderError, OptionError, TrainingError
 from weft.generation.session import Session
 from weft.interfaces.generator import Artifact, SamplingOptions
 from weft.interfaces.progress import Reporter, Silent
