@@ -179,7 +179,7 @@ def to_json(artifact: Artifact[Any], path: Path | None) -> dict[str, Any]:
         **({"text": artifact.payload} if isinstance(artifact.payload, str) else {}),
         "modality": artifact.modality,
         "prompt": artifact.prompt,
-        **({"prompt_file": artifact.prompt_file} if artifact.prompt_file else {}),
+        "prompt_file": artifact.prompt_file,
         "seed": artifact.seed,
         "tokens": len(artifact.drawn.tokens),
         "finished": artifact.drawn.finished,
