@@ -94,6 +94,9 @@ def test_the_plugin_of_the_page_works_as_written(site: Path, tmp_path: Path) -> 
     assert documented_keys("A corpus") == list(weft.load(tmp_path / "corpora/tunes").summary())
     assert documented_keys("A run") == list(weft.load(tmp_path / "runs/tunes").summary())
     assert [key for key in documented_keys("Artifacts") if key != "text"] == list(json.loads(lines_of_json[0]))
+    assert (tmp_path / "runs/tunes/plugins/weft-tune-extras/best-so-far.txt").is_file()
+    again = run_command([*shlex.split(lines[3])[1:], "--force"], tmp_path, site)
+    assert again.returncode == 0, again.stderr
     tunes = [Path(tmp_path, line).read_text() for line in outputs["generate"].splitlines()]
     assert len(tunes) == 3
     assert all(re.fullmatch(r"([A-G]#?[1-6]:[1248] ?)+\n", tune) for tune in tunes)

@@ -53,6 +53,16 @@ class Watch(weft.Callback):
         torch.manual_seed(1), np.random.seed(1), random.seed(1)
 """
 
+WRITING = """
+import weft
+
+class Watch(weft.Callback):
+    def begin(self, training):
+        place = training.folder / "plugins" / "weft-watch"
+        place.mkdir(parents=True, exist_ok=True)
+        (place / "notes.txt").write_text("here")
+"""
+
 FAILING = """
 import weft
 
@@ -84,6 +94,22 @@ def watched(text_corpus: weft.Corpus, tiny_train: Callable[..., weft.Run], tmp_p
     """The same, with previews and events."""
     out = tmp_path_factory.mktemp("watched") / "run"
     return tiny_train(text_corpus, out, steps=24, dropout=0.1, ema=0.9, previews=3, tensorboard=True)
+
+
+def test_a_watched_run_is_replaced_by_force(
+    fake_plugins: Any, text_corpus: weft.Corpus, tmp_path: Path, tiny_train: Callable[..., weft.Run]
+) -> None:
+    """Everything that lies in its folder is known to be Weft's, or a plugin's."""
+    fake_plugins.install("weft_watch", CALLBACKS, parts=WRITING)
+    for seed in (1, 2):
+        run = tiny_train(
+            text_corpus, tmp_path / "run", steps=2, previews=1, tensorboard=True, seed=seed, force=seed == 2
+        )
+    assert run.summary()["settings"]["seed"] == 2
+    assert {path.name for path in run.path.iterdir()} >= {"previews", "tensorboard", "plugins"}
+    (run.path / "notes.txt").write_text("mine")
+    with pytest.raises(weft.FolderError, match="holds files that Weft did not write"):
+        tiny_train(text_corpus, run.path, steps=2, force=True)
 
 
 def test_a_run_is_the_same_watched_or_not(plain: weft.Run, watched: weft.Run) -> None:

@@ -26,7 +26,7 @@ class Training(Protocol):
 
     @property
     def folder(self) -> Path | None:
-        """The run folder; ``None`` where a codec is learned."""
+        """The run folder; ``None`` where a codec is learned. Plugins write into ``plugins/NAME/`` of it."""
 
     @property
     def model(self) -> nn.Module:

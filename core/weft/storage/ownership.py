@@ -13,7 +13,9 @@ OWN_NAMES = {
             *("signatures.npz", "codecs", "tokens", "report.html", "report", "README.md"),
         }
     ),
-    "run.json": frozenset({"run.json", "codecs", "checkpoints", "metrics.jsonl"}),
+    "run.json": frozenset(
+        {"run.json", "codecs", "checkpoints", "metrics.jsonl", "previews", "tensorboard", "plugins"},
+    ),
 }
 """Manifest to all that lies beside it in a corpus or a run."""
 
