@@ -3,8 +3,9 @@
     python benchmarks/loop_overhead.py [--steps N] [--threads N]
 
 Limit: 2 % of the training's time. Drawing and collating, seeds, figures, the log and the progress display count as the
-loop's; gradient clipping counts as the optimizer's, as in any loop. Evaluation and checkpoints are work that was asked
-for: they are shown apart, with the checkpoints' own limit of 5 % at the default interval in benchmarks/checkpoints.py.
+loop's; gradient clipping counts as the optimizer's, as in any loop. Evaluation, checkpoints and previews are work that
+was asked for: they are shown apart, with the checkpoints' own limit of 5 % at the default interval in
+benchmarks/checkpoints.py.
 """
 
 from __future__ import annotations
@@ -22,6 +23,7 @@ import weft
 from weft.training.feeding import Feeder
 from weft.training.keeping import KeepCheckpoints
 from weft.training.loop import Loop
+from weft.training.previews import MakePreviews
 
 DATA = Path(__file__).parents[2] / "shared" / "data" / "text" / "tinyshakespeare"
 LIMIT = 0.02
@@ -30,6 +32,7 @@ PARTS: dict[str, list[tuple[Any, str]]] = {
     "optimizer": [(Loop, "_normalize_gradients"), (Loop, "_move")],
     "evaluation": [(Loop, "evaluate")],
     "checkpoints": [(KeepCheckpoints, "_save")],
+    "previews": [(MakePreviews, "after_evaluation")],
     "of the loop: drawing and collating": [(Feeder, "step")],
     "in all": [(Loop, "run")],
 }
@@ -64,7 +67,7 @@ def main() -> int:
         if arguments.threads:
             options["threads"] = arguments.threads
         weft.train(corpus, out=Path(folder) / "run", **options)
-    steps = seconds["in all"] - seconds["evaluation"] - seconds["checkpoints"]
+    steps = seconds["in all"] - sum(seconds[part] for part in ("evaluation", "checkpoints", "previews"))
     overhead = steps - seconds["forward and backward"] - seconds["optimizer"]
     for part, taken in seconds.items():
         print(f"{part:36} {taken:8.2f} s  {1000 * taken / arguments.steps:7.2f} ms a step")
