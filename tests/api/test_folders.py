@@ -202,6 +202,26 @@ class TestIncomplete:
             weft.load(corpus)
 
 
+@pytest.mark.parametrize("name", ["../outside", "/etc", "a/b", "..", "", "Text"])
+@pytest.mark.parametrize("where", ["codecs", "lengths", "modalities", "conditional", "preparation", "directions"])
+def test_names_in_a_run_lead_nowhere(text_run: weft.Run, tmp_path: Path, where: str, name: str) -> None:
+    manifest = json.loads((text_run.path / "run.json").read_text())
+    (tmp_path / "run").mkdir()
+    more = {
+        "codecs": {name: "0" * 64},
+        "lengths": {name: [1, 2]},
+        "preparation": {name: {}},
+        "directions": [{"condition": "text", "target": name, "lengths": [1, 2]}],
+    }.get(where, [name])
+    before = manifest[where] or type(more)()
+    manifest[where] = {**before, **more} if isinstance(more, dict) else [*before, *more]
+    if where == "modalities":
+        manifest["lengths"][name] = [1, 2]
+    (tmp_path / "run" / "run.json").write_text(json.dumps(manifest))
+    with pytest.raises(weft.FolderError, match=r"run.json is damaged: '.*' is no name of a modality"):
+        weft.load(tmp_path / "run")
+
+
 def use_corpus(folder: Path, out: Path) -> None:
     corpus = weft.load(folder)
     assert isinstance(corpus, weft.Corpus)

@@ -239,6 +239,14 @@ def test_no_room_for_a_file(store: CheckpointStore) -> None:
     assert hash_folder(store.folder) == before
 
 
+def test_no_room_for_what_never_changes(tmp_path: Path) -> None:
+    """Where a run with adapters begins."""
+    store = CheckpointStore(tmp_path / "checkpoints")
+    with largest_file(4096), pytest.raises(OSError, match=r"frozen") as found:
+        store.begin(state(0, size=10_000), frozenset(state(0).model))
+    assert found.value.errno == errno.EFBIG
+
+
 def test_a_folder_that_cannot_be_written(store: CheckpointStore, monkeypatch: pytest.MonkeyPatch) -> None:
     before = hash_folder(store.folder)
 

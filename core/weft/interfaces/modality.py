@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 API_VERSION = 1
 """Version of the plugin interface; a plugin that asks for another one is quarantined."""
+
+MODALITY_NAME = re.compile(r"[a-z][a-z0-9_]*")
+"""The whole of a modality's name, which is also the name of folders."""
 
 NEXT_TOKEN_TRAINER = "weft.training.next_token:NextTokenTrainer"
 

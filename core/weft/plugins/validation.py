@@ -6,21 +6,20 @@ import re
 from collections.abc import Iterator
 
 from weft.errors import PluginError
-from weft.interfaces.modality import API_VERSION, Modality
+from weft.interfaces.modality import API_VERSION, MODALITY_NAME, Modality
 from weft.plugins.loading import is_import_path
 
 BUILT_IN_CODECS = {"bpe": "weft.codecs.bpe:ByteLevelBPE"}
 """Codecs of core itself, by registered name."""
 
 BUILT_IN_COMMANDS = frozenset(
-    {"demo", "fit-filter", "generate", "inspect", "plot", "plugins", "prepare", "train", "why"}
+    {"demo", "fit-filter", "generate", "inspect", "merge", "plot", "plugins", "prepare", "train", "why"}
 )
 """Commands of core itself: a plugin cannot replace them."""
 
 RESERVED_NAMES = frozenset({"end"})
 """Names of which core has special ids: a modality's own marker would be the same."""
 
-_MODALITY_NAME = re.compile(r"[a-z][a-z0-9_]*")
 _DASHED_NAME = re.compile(r"[a-z][a-z0-9_-]*")
 _EXTENSION = re.compile(r"\.[^\s./\\]+")
 
@@ -37,7 +36,7 @@ def check_modality(modality: object) -> Modality:
         raise PluginError(
             f"asks for version {modality.api_version} of the plugin interface; this Weft has version {API_VERSION}"
         )
-    if not isinstance(modality.name, str) or not _MODALITY_NAME.fullmatch(modality.name):
+    if not isinstance(modality.name, str) or not MODALITY_NAME.fullmatch(modality.name):
         raise PluginError(f"modality name {modality.name!r} must be lower-case letters, digits and underscores")
     if modality.name in RESERVED_NAMES:
         raise PluginError(f"modality name {modality.name!r} is one of Weft itself; choose another")

@@ -88,7 +88,7 @@ def write_files(folder: Path, state: TrainingState, best: int | None) -> None:
     """
     parts = {MODEL: state.model, OPTIMIZER: state.optimizer, **({AVERAGE: state.average} if state.average else {})}
     for name, tensors in parts.items():
-        _write_tensors(folder / name, tensors)
+        write_tensors(folder / name, tensors)
     described = {
         "schema": SCHEMA,
         "step": state.step,
@@ -168,7 +168,12 @@ def _described_1(values: Mapping[str, Any]) -> Described:
     return Described(int(values["step"]), dict(values["notes"]), files, None, 1)
 
 
-def _write_tensors(path: Path, tensors: Tensors) -> None:
+def write_tensors(path: Path, tensors: Tensors) -> None:
+    """Write a file that is on the disk when this returns.
+
+    Raises:
+        OSError: The disk is full, or cannot be written.
+    """
     from safetensors import SafetensorError
     from safetensors.torch import save_file
 

@@ -13,7 +13,6 @@ report.html, report/   what a person sees of all this; README.md is the data car
 
 from __future__ import annotations
 
-import re
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -25,6 +24,7 @@ import numpy.typing as npt
 
 from weft.errors import FolderError
 from weft.interfaces.codec import Codec
+from weft.interfaces.modality import MODALITY_NAME
 from weft.interfaces.payload import PayloadFormat
 from weft.interfaces.samples import P, Sample, Split
 from weft.plugins.registry import Registry
@@ -48,8 +48,6 @@ DERIVED = frozenset({REPORT, REPORT_MEDIA, CARD})
 """What is made from the rest, and may be made again: no part of what the manifest vouches for."""
 
 Field = Literal["payload", "prompt"]
-
-_NAME = re.compile(r"[a-z][a-z0-9_]*")
 
 
 @dataclass(frozen=True, slots=True)
@@ -324,7 +322,7 @@ def file_hashes(folder: Path) -> dict[str, str]:
 
 def _check_manifest(path: Path, values: Mapping[str, Any]) -> None:
     manifest = read_fields(_Manifest, values, str(path))
-    names_fit = all(_NAME.fullmatch(name) for name in (manifest.modality, *manifest.codecs))
+    names_fit = all(MODALITY_NAME.fullmatch(name) for name in (manifest.modality, *manifest.codecs))
     if not names_fit or manifest.modality not in manifest.codecs:
         raise FolderError(f"{path} is damaged: its codecs are not listed properly; prepare the corpus again")
     for name in (*manifest.files, *manifest.payloads):

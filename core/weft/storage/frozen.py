@@ -6,26 +6,26 @@ The name is what verifies the file, so that it needs no other. A run whose weigh
 from __future__ import annotations
 
 import math
-import os
 from pathlib import Path
 from typing import Any
 
 from weft.errors import FolderError
+from weft.storage.checkpoint_files import write_tensors
 from weft.storage.hashing import hash_file
 
 _DIGITS = 16
 
 
 def write_frozen(folder: Path, tensors: dict[str, Any]) -> None:
-    """Write weights that never change into a ``checkpoints`` folder that is being made; no file for none."""
-    from safetensors.torch import save_file
+    """Write weights that never change into a ``checkpoints`` folder that is being made; no file for none.
 
+    Raises:
+        OSError: The disk is full, or cannot be written.
+    """
     if not tensors:
         return
     path = folder / "frozen.partial"
-    save_file(tensors, path)
-    with path.open("rb") as file:
-        os.fsync(file.fileno())
+    write_tensors(path, tensors)
     path.rename(folder / f"frozen-{hash_file(path)[:_DIGITS]}.safetensors")
 
 

@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any, Self
 
 from weft.errors import FolderError
+from weft.interfaces.modality import MODALITY_NAME
 from weft.storage.atomic import new_folder, write_json, write_text
 from weft.storage.checkpoints import CheckpointStore
 from weft.storage.corpus import CorpusFolder
@@ -163,6 +164,7 @@ class RunFolder:
         """Raises :class:`weft.FolderError` for anything but a readable run folder."""
         values = read_manifest(path, "run", SCHEMA)
         manifest = read_fields(RunManifest, values, str(path / "run.json"))
+        _check_names(path / "run.json", manifest)
         unknown = [name for name in manifest.modalities if name not in manifest.lengths]
         if unknown:
             raise FolderError(f"{path / 'run.json'} is damaged: it says no lengths of {', '.join(unknown)}")
@@ -201,3 +203,12 @@ class RunFolder:
         """Drop what was logged after a step that training goes back to."""
         kept = [json.dumps(row) + "\n" for row in self.metrics() if row["step"] <= step]
         write_text(self.metrics_path, "".join(kept))
+
+
+def _check_names(path: Path, manifest: RunManifest) -> None:
+    """Raise :class:`weft.FolderError` where a name of a modality, which folders and files are called by, is none."""
+    names = {*manifest.modalities, *manifest.lengths, *manifest.codecs, *manifest.conditional, *manifest.preparation}
+    names |= {name for each in manifest.directions or () for name in (each.condition, each.target)}
+    for name in sorted(names):
+        if not MODALITY_NAME.fullmatch(name):
+            raise FolderError(f"{path} is damaged: {name!r} is no name of a modality; restore the file, or train again")
