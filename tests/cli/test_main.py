@@ -77,7 +77,8 @@ def test_no_arguments_show_the_help(capsys: pytest.CaptureFixture[str]) -> None:
     ("arguments", "expected"),
     [
         (["nope"], "error: No such command 'nope'"),
-        (["train"], "error: Missing argument 'CORPUS...'"),
+        (["train"], "error: name the folder to write by --out"),
+        (["train", "--out", "r"], "error: give at least one corpus to train on"),
         (["train", "c", "--out", "r", "--steps", "many"], "error: Invalid value for '--steps'"),
         (
             ["generate", "r", "--temperature", "1", "--creativity", "precise"],
@@ -226,4 +227,5 @@ def test_strict_plugins_makes_a_broken_one_an_error(fake_plugins: Any, arguments
 def test_commands_are_listed_in_the_order_of_the_work() -> None:
     module = importlib.import_module("weft.cli.main")
     assert isinstance(module.cli, LazyGroup)
-    assert list(COMMANDS) == ["demo", "prepare", "train", "generate", "fit-filter", "inspect", "plot", "why", "plugins"]
+    work = ["demo", "prepare", "train", "merge", "generate", "fit-filter", "inspect", "plot", "why", "plugins"]
+    assert list(COMMANDS) == work
