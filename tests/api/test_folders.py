@@ -163,7 +163,8 @@ class TestIncomplete:
         for path in run.rglob("optimizer.safetensors"):
             path.unlink()
         use_run(run)
-        with pytest.raises(weft.FolderError, match=r"none of its checkpoints is whole \(of the last, optimizer.safetensors is missing\)"):
+        expected = r"none of its checkpoints is whole \(of the last, optimizer.safetensors is missing\)"
+        with pytest.raises(weft.FolderError, match=expected):
             weft.train(text_corpus, out=run, resume=True)
 
     def test_without_its_codec_a_run_does_not_go_on(self, run: Path, text_corpus: weft.Corpus) -> None:

@@ -35,6 +35,12 @@ def test_a_file_is_replaced_whole(tmp_path: Path) -> None:
     assert entries(tmp_path) == ["a.txt", "b.json"]
 
 
+def test_what_is_no_json_is_not_written(tmp_path: Path) -> None:
+    with pytest.raises(ValueError, match="not JSON compliant"):
+        write_json(tmp_path / "a.json", {"loss": float("nan")})
+    assert entries(tmp_path) == []
+
+
 def test_a_write_that_fails_leaves_the_old_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     path = tmp_path / "a.txt"
     path.write_text("old")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -98,6 +99,36 @@ def test_a_run_that_did_not_count_its_tokens_does_not_begin_to(folder: RunFolder
     log.begin(at(10, 12))
     log.after_step(at(12, 12), {"loss": 5.0, "tokens": 100.0})
     assert "tokens" not in list(folder.metrics())[-1]
+
+
+def strict(text: str) -> Any:
+    """JSON as other programs read it."""
+    return json.loads(text, parse_constant=pytest.fail)
+
+
+def test_what_is_not_finite_is_in_no_mean_and_in_no_file(folder: RunFolder) -> None:
+    """As of steps that were left out."""
+    training, log = at(0, 30), LogMetrics(folder)
+    log.begin(training)
+    for step in range(1, 31):
+        training.step = step
+        bad = math.nan if step in (4, 10) or step > 20 else 1.0
+        log.after_step(training, {"loss": step * bad, "gradient_norm": bad, "tokens": 10.0, "skipped": 1.0})
+        if step == 17:
+            assert [each["loss"] for each in log.unlogged] == list(range(11, 18))
+    log.after_evaluation(training, {"loss": math.inf, "text/nats_per_token": 2.0})
+    first, second, third, judged = map(strict, folder.metrics_path.read_text().splitlines())
+    assert first["loss"] == (55 - 4 - 10) / 8
+    assert "gradient_norm" not in first
+    assert (second["loss"], second["gradient_norm"]) == (15.5, 1.0)
+    assert "loss" not in third
+    assert (third["tokens"], third["skipped"]) == (300.0, 1.0)
+    assert judged == {"step": 30, "validation/text/nats_per_token": 2.0}
+    again = LogMetrics(folder)
+    again.begin(training)
+    training.step = training.steps = 31
+    again.after_step(training, {"loss": 1.0, "tokens": 10.0})
+    assert list(folder.metrics())[-1]["tokens"] == 310.0
 
 
 def test_every_row_is_told(folder: RunFolder) -> None:

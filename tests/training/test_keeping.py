@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import json
 import math
 import os
 import signal
@@ -118,6 +119,15 @@ def test_the_best_is_the_lowest_held_out_loss(folder: RunFolder, held_out: list[
     assert keeping.best is not None
     assert keeping.best["step"] == best
     assert folder.checkpoints.load("last").notes["best"]["step"] == best
+
+
+def test_a_state_is_json_whatever_the_loss(folder: RunFolder) -> None:
+    loop = Steps(2, [math.nan, math.inf])
+    keeping, _ = train(folder, loop)
+    path = folder.checkpoints.path("last") / "state.json"
+    notes = json.loads(path.read_text(), parse_constant=pytest.fail)["notes"]
+    assert (notes["best"], notes["last"]) == (None, {"step": 2})
+    assert keeping.best is None
 
 
 def test_without_held_out_data_the_last_is_the_best(folder: RunFolder) -> None:

@@ -22,6 +22,7 @@ from weft.interfaces.generator import Artifact
 from weft.pages.gallery import captioned
 from weft.pages.template import render_page
 from weft.storage.atomic import write_json, write_text
+from weft.storage.figures import finite
 
 INDEX, PAGE = "index.json", "index.html"
 
@@ -44,7 +45,7 @@ def write_previews(
         folder: ``previews`` of the run; made if need be.
         step: Steps done.
         artifacts: In an order that is the same at every step.
-        figures: Held-out figures at this step.
+        figures: Held-out figures at this step; what is not finite is left out.
         title: Heading of the page.
 
     Returns:
@@ -54,7 +55,7 @@ def write_previews(
     shutil.rmtree(target, ignore_errors=True)
     target.mkdir(parents=True)
     entries = [_entry(target, number, artifact) for number, artifact in enumerate(artifacts, 1)]
-    write_json(target / INDEX, {"step": step, "figures": dict(figures), "previews": entries})
+    write_json(target / INDEX, {"step": step, "figures": finite(figures), "previews": entries})
     write_text(folder / PAGE, render_page("weft.pages", "previews.html", title=title, groups=_groups(folder)))
     return target
 

@@ -39,8 +39,12 @@ def write_text(path: Path, text: str) -> None:
 
 
 def write_json(path: Path, value: Any) -> None:
-    """As :func:`write_bytes`, indented, for people to read."""
-    write_text(path, json.dumps(value, indent=2, ensure_ascii=False) + "\n")
+    """As :func:`write_bytes`, indented, for people to read.
+
+    Raises:
+        ValueError: It holds a number that is not finite, which JSON has no word for.
+    """
+    write_text(path, json.dumps(value, indent=2, ensure_ascii=False, allow_nan=False) + "\n")
 
 
 @contextmanager

@@ -20,6 +20,7 @@ from weft.interfaces.modality import MODALITY_NAME
 from weft.storage.atomic import new_folder, write_json, write_text
 from weft.storage.checkpoints import CheckpointStore
 from weft.storage.corpus import CorpusFolder
+from weft.storage.figures import finite
 from weft.storage.schema import read_fields, read_manifest
 
 SCHEMA = 2
@@ -199,10 +200,19 @@ class RunFolder:
             except ValueError:
                 return
 
+    def log(self, row: Mapping[str, float]) -> None:
+        """Append a row to the log, without what is not finite."""
+        with self.metrics_path.open("a", encoding="utf-8") as file:
+            file.write(_json_row(row))
+
     def forget_metrics_after(self, step: int) -> None:
         """Drop what was logged after a step that training goes back to."""
-        kept = [json.dumps(row) + "\n" for row in self.metrics() if row["step"] <= step]
+        kept = [_json_row(row) for row in self.metrics() if row["step"] <= step]
         write_text(self.metrics_path, "".join(kept))
+
+
+def _json_row(row: Mapping[str, float]) -> str:
+    return json.dumps(finite(row), allow_nan=False) + "\n"
 
 
 def _check_names(path: Path, manifest: RunManifest) -> None:

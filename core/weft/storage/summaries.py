@@ -10,6 +10,7 @@ from typing import Any
 from weft.errors import FolderError
 from weft.storage.checkpoints import Which
 from weft.storage.corpus import CorpusFolder
+from weft.storage.figures import finite
 from weft.storage.frozen import frozen_count
 from weft.storage.run import RunFolder
 
@@ -123,7 +124,7 @@ def _held_out(run: RunFolder, which: Which) -> dict[str, float]:
     """Held-out figures of some weights; empty where nothing was held out."""
     figures: Mapping[str, Any] = run.checkpoints.described(which).notes.get(str(which)) or {}
     try:
-        return {name: float(value) for name, value in figures.items()}
+        return finite({name: float(value) for name, value in figures.items()})
     except (ValueError, AttributeError, TypeError) as error:
         raise FolderError(f"{run.checkpoints.path(which)} is damaged ({error}); train again or restore it") from error
 

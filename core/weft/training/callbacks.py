@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import math
 import time
 from collections.abc import Callable, Mapping, Sequence
@@ -10,6 +9,7 @@ from statistics import fmean
 
 from weft.interfaces.callback import Callback, Figures, Training
 from weft.interfaces.progress import Reporter, Task
+from weft.storage.figures import finite
 from weft.storage.run import RunFolder
 from weft.training.throughput import Speed
 
@@ -80,19 +80,20 @@ class LogMetrics(Callback):
         self._peak_rate = peak_rate
         self._speed = speed
         self._tell = tell
-        self.unlogged = [dict(each) if isinstance(each, Mapping) else {"loss": each} for each in unlogged]
+        self.unlogged = [finite(each if isinstance(each, Mapping) else {"loss": each}) for each in unlogged]
         self._began = 0.0
         self._tokens: float | None = 0.0
 
     def begin(self, training: Training) -> None:
         self._folder.forget_metrics_after(training.step)
-        logged = [row for row in self._folder.metrics() if "loss" in row]
+        logged = [row for row in self._folder.metrics() if "loss" in row or "seconds" in row]
         self._began = time.monotonic() - (float(logged[-1].get("seconds", 0.0)) if logged else 0.0)
         # What older runs read is not known.
         self._tokens = logged[-1].get("tokens") if logged else 0.0
 
     def after_step(self, training: Training, figures: Figures) -> None:
-        self.unlogged.append(dict(figures))
+        figures = finite(figures)  # those of a step that was left out are not
+        self.unlogged.append(figures)
         if training.step % LOG_EVERY == 0 or training.step == training.steps:
             self._write({"step": training.step, **self._summary(figures), **self._measured()})
             self.unlogged.clear()
@@ -118,8 +119,8 @@ class LogMetrics(Callback):
         return {"seconds": time.monotonic() - self._began, **speed}
 
     def _write(self, row: Mapping[str, float]) -> None:
-        with self._folder.metrics_path.open("a", encoding="utf-8") as file:
-            file.write(json.dumps(row) + "\n")
+        row = finite(row)
+        self._folder.log(row)
         for tell in self._tell:
             tell(row)
 

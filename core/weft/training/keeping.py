@@ -14,6 +14,7 @@ from typing import ClassVar, Final
 from weft.errors import Stopped, TrainingError
 from weft.interfaces.callback import Callback, Figures, Training
 from weft.interfaces.progress import Reporter
+from weft.storage.figures import finite
 from weft.storage.keep import Keep
 from weft.storage.run import RunFolder
 from weft.training.callbacks import LogMetrics
@@ -96,8 +97,9 @@ class KeepCheckpoints(Callback):
         self._log = log
         self._keep = keep
         self._clock = clock
-        self.best = notes.get("best")
-        self.last = notes.get("last")
+        best, last = notes.get("best"), notes.get("last")
+        self.best = best if best and math.isfinite(best["loss"]) else None
+        self.last = None if last is None else finite(last)
 
     def begin(self, training: Training) -> None:
         if self._loop.world.is_main:
@@ -110,8 +112,9 @@ class KeepCheckpoints(Callback):
             self._save(best=False)
 
     def after_evaluation(self, training: Training, figures: Figures) -> None:
-        self.last = {"step": training.step, **figures}
-        improved = self.best is None or self.last["loss"] < self.best["loss"] or math.isnan(self.best["loss"])
+        self.last = {"step": training.step, **finite(figures)}
+        loss = self.last.get("loss")
+        improved = loss is not None and (self.best is None or loss < self.best["loss"])
         if improved:
             self.best = self.last
         self._save(best=improved)
