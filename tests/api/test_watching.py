@@ -49,7 +49,9 @@ class Watch(weft.Callback):
         (training.folder / "calls.txt").write_text(" ".join([*self.calls, "end"]))
 
     def disturb(self, training):
-        training.model.eval()
+        for module in list(training.model.modules())[1:]:
+            module.eval()
+        torch.set_grad_enabled(False)
         torch.manual_seed(1), np.random.seed(1), random.seed(1)
 """
 

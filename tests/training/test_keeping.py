@@ -150,6 +150,38 @@ def test_milestones_are_saved_and_stay(folder: RunFolder) -> None:
     assert folder.checkpoints.steps() == [4]
 
 
+class OtherProcess(World):
+    """Not the first, and not kept waiting."""
+
+    def wait(self) -> None:
+        pass
+
+
+def test_other_processes_are_told_of_checkpoints_too(folder: RunFolder) -> None:
+    """Callbacks that live in them are, once the first process has written it."""
+    told: list[Path] = []
+
+    class Everywhere(weft.Callback):
+        everywhere = True
+
+        def after_checkpoint(self, training: weft.Training, folder: Path) -> None:
+            told.append(folder)
+
+    loop: Any = Steps(4, [2.0, 1.0], every=2)
+    loop.world = OtherProcess(rank=1, size=2)
+    keeping = KeepCheckpoints(
+        folder=folder, loop=loop, log=LogMetrics(folder), keep=Keep(), clock=SaveClock(None), notes={}
+    )
+    keeping.begin(loop)
+    first_alone = Saved()
+    loop.callbacks = [keeping, first_alone, Everywhere()]
+    for loop.step in (2, 4):
+        keeping.after_evaluation(loop, {"loss": 1.0})
+    assert [path.name for path in told] == ["step-00000002", "step-00000004"]
+    assert first_alone.steps == []
+    assert not folder.checkpoints.folder.exists()
+
+
 @pytest.mark.parametrize(("pause", "expected"), [(1.0, MINUTES * 60), (60.0, 60.0 / PAUSE_SHARE)])
 def test_where_saving_takes_long_it_is_done_less_often(pause: float, expected: float) -> None:
     now = Clock()

@@ -161,6 +161,12 @@ class Registry:
         """``(distribution, import path)`` of the callbacks of training that plugins add, in the order of plugins."""
         return [(plugin.distribution, path) for plugin, each in self.loaded.items() for path in each.callbacks]
 
+    def callback_class(self, path: str) -> type[Callback]:
+        """The class of callbacks that a plugin registered by that import path."""
+        from weft.interfaces.callback import Callback
+
+        return _load_class(path, Callback)
+
     def callback(self, path: str) -> Callback:
         """A fresh callback of the class that a plugin registered by that import path."""
         from weft.interfaces.callback import Callback

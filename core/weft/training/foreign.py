@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import torch
 
 from weft.errors import TrainingError
 from weft.interfaces.callback import Callback, Figures, Training
@@ -19,8 +20,9 @@ from weft.training.randomness import forked
 
 
 class ForeignCallback(Callback):
-    """Calls a callback of a plugin. Random numbers that it draws, and the mode that it leaves the model in, change
-    nothing. Where it raises, the training ends after the step that follows, which is saved.
+    """Calls a callback of a plugin. Random numbers that it draws, the modes that it leaves the modules of the model in,
+    and whether it turns gradients off, change nothing; weights that it writes to do. Where it raises, the training ends
+    after the step that follows, which is saved.
 
     Args:
         callback: The plugin's.
@@ -78,7 +80,8 @@ class ForeignCallback(Callback):
 
 
 def foreign_callbacks(registry: Registry, loop: Loop) -> Sequence[ForeignCallback]:
-    """The callbacks that plugins registered, made for one training.
+    """The callbacks that plugins registered, made for one training: in processes other than the first, those alone
+    whose class asks for it.
 
     Raises:
         PluginError: One cannot be made.
@@ -86,18 +89,22 @@ def foreign_callbacks(registry: Registry, loop: Loop) -> Sequence[ForeignCallbac
     return [
         ForeignCallback(registry.callback(path), path, distribution, loop)
         for distribution, path in registry.callback_paths()
+        if loop.world.is_main or registry.callback_class(path).everywhere
     ]
 
 
 @contextmanager
 def _untouched(loop: Loop) -> Iterator[None]:
-    """Every generator of random numbers, and the mode of the model, are afterwards as they were."""
-    python, numpy, training = random.getstate(), np.random.get_state(), loop.model.training
+    """Every generator of random numbers, the mode of every module, and whether gradients are computed, are afterwards
+    as they were."""
+    python, numpy, gradients = random.getstate(), np.random.get_state(), torch.is_grad_enabled()
+    modes = [(module, module.training) for module in loop.model.modules()]
     try:
         with forked(loop.device):
             yield
     finally:
         random.setstate(python)
         np.random.set_state(numpy)
-        if loop.model.training != training:
-            loop.model.train(training)
+        torch.set_grad_enabled(gradients)
+        for module, training in modes:
+            module.training = training

@@ -14,6 +14,7 @@ from typing import ClassVar, Final
 from weft.errors import Stopped, TrainingError
 from weft.interfaces.callback import Callback, Figures, Training
 from weft.interfaces.progress import Reporter
+from weft.storage.checkpoint_files import folder_name
 from weft.storage.figures import finite
 from weft.storage.keep import Keep
 from weft.storage.run import RunFolder
@@ -122,11 +123,13 @@ class KeepCheckpoints(Callback):
     def _save(self, *, best: bool) -> None:
         with self._clock.pause():
             state = self._loop.state({"best": self.best, "last": self.last, "unlogged": list(self._log.unlogged)})
-            if not self._loop.world.is_main:
-                return
-            saved = self._folder.checkpoints.save(state, best=best, keep=self._keep)
+            if self._loop.world.is_main:
+                self._folder.checkpoints.save(state, best=best, keep=self._keep)
+        self._loop.world.wait()
+        saved = self._folder.checkpoints.folder / folder_name(self._loop.step)
         for callback in self._loop.callbacks:
-            callback.after_checkpoint(self._loop, saved)
+            if callback.everywhere or self._loop.world.is_main:
+                callback.after_checkpoint(self._loop, saved)
 
 
 @contextmanager
