@@ -144,15 +144,15 @@ def describe(decided: Decisions, material: Material) -> str:
         f"{parameters / 1e6:.2f} M parameters, context {decided.model.context_length}, {tokens:,} training tokens; "
         f"{settings.steps:,} steps of {settings.batch_size} rows ({decided.epochs:.3g} epochs), {mixture}"
         f"dropout {settings.dropout:g}, {settings.device} with {settings.threads} threads, seed {settings.seed}; "
-        f"{_how(settings)}"
+        f"{_how(settings, decided.model.width)}"
     )
 
 
-def _how(settings: RunSettings) -> str:
+def _how(settings: RunSettings, width: int) -> str:
     """Precision and compilation, with the reasons for them."""
     device = torch.device(settings.device)
     precision = choose_precision(None, device).why(settings.autocast)
-    compiled = choose_compile(None, device, settings.minutes).why(settings.compile)
+    compiled = choose_compile(None, device, settings.minutes, width).why(settings.compile)
     verb = "compiled" if settings.compile else "not compiled"
     return f"{settings.autocast or 'float32'} ({precision}), {verb} ({compiled})"
 
@@ -219,7 +219,7 @@ def _settings(options: TrainOptions, size: Size, reverse: float, threads: int, w
         # Which of the machine's accelerators it is differs between processes.
         device=options.get("device", device.type),
         autocast=choose_precision(options.get("precision"), device).value,
-        compile=choose_compile(options.get("compile"), device, minutes).value,
+        compile=choose_compile(options.get("compile"), device, minutes, size.width).value,
         checkpoint_activations=options.get("checkpoint_activations", False),
         shard=options.get("shard", "none"),
         checkpoint_minutes=options.get("checkpoint_minutes"),

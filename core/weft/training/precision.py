@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import importlib.util
+import os
+import shutil
+import sys
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from typing import Any, Generic, Literal, TypeVar
@@ -13,7 +16,9 @@ T = TypeVar("T")
 Autocast = Literal["bfloat16"] | None
 
 SHORTEST_COMPILED = 10.0
-"""Minutes; compiling takes about one."""
+"""Minutes; compiling takes up to one."""
+WIDEST_COMPILED = 128
+"""Width up to which a compiled model is the faster one on the CPU (``docs/decisions/training-speed.md``)."""
 
 
 def autocast(device: torch.device, kind: str | None) -> AbstractContextManager[Any]:
@@ -57,20 +62,32 @@ def choose_precision(wanted: Literal["float32", "bfloat16"] | None, device: torc
     return Choice(None, "bfloat16 is slower on most CPUs")
 
 
-def choose_compile(wanted: bool | None, device: torch.device, minutes: float | None) -> Choice[bool]:
+def choose_compile(wanted: bool | None, device: torch.device, minutes: float | None, width: int) -> Choice[bool]:
     """Whether the model is compiled.
 
     Args:
-        wanted: ``None`` leaves it to the device and the length of the run.
+        wanted: ``None`` leaves it to device, width and length of the run.
         device: Where the run computes.
         minutes: How long the run is meant to take, where that is known.
+        width: Of the model.
     """
     if wanted is not None:
         return Choice(wanted, "as asked for")
-    if device.type != "cuda":
-        return Choice(False, "on the CPU core's own operations do nearly as well, and need no compiler")
+    if device.type not in ("cpu", "cuda"):
+        return Choice(False, f"compilation was not measured on {device.type}")
+    if device.type == "cpu" and width > WIDEST_COMPILED:
+        return Choice(False, "at this width core's own operations do as well")
+    if minutes is None and device.type == "cpu":
+        return Choice(False, "nobody knows whether the run is long enough to earn it back")
     if minutes is not None and minutes < SHORTEST_COMPILED:
         return Choice(False, f"a run of {minutes:g} minutes is too short to earn it back")
-    if importlib.util.find_spec("triton") is None:
-        return Choice(False, "triton is not installed")
+    if not _has_compiler(device):
+        return Choice(False, f"no compiler for {device.type} is installed")
     return Choice(True, "it fuses the many small operations of a block")
+
+
+def _has_compiler(device: torch.device) -> bool:
+    if device.type == "cuda":
+        return importlib.util.find_spec("triton") is not None
+    # Elsewhere a compiler is seldom set up so that torch can use it.
+    return sys.platform == "linux" and shutil.which(os.environ.get("CXX", "g++")) is not None
