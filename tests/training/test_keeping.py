@@ -229,13 +229,14 @@ def test_a_signal_ends_it_saved(folder: RunFolder) -> None:
     keeping = KeepCheckpoints(
         folder=folder, loop=loop, log=LogMetrics(folder), keep=Keep(), clock=SaveClock(None, clock), notes={}
     )
-    loop.callbacks = [Ask(), keeping]
+    loop.callbacks = [keeping]
     with pytest.raises(weft.Stopped) as found, ending_well(loop, folder, Told()):
+        loop.callbacks.insert(0, Ask())  # the signal comes in the step
         loop.run(clock, 1.0)
     assert str(found.value) == "stopped at step 3 of 10, saved; go on with --resume"
     assert found.value.signal == signal.SIGTERM
     assert folder.checkpoints.steps() == [3]
-    assert told == ["stopping after this step, which is saved; once more quits at once, without saving"]
+    assert told == ["stopping as soon as this step is saved; another signal quits at once, without saving"]
 
 
 def test_a_signal_in_the_last_step_ends_nothing_early(folder: RunFolder) -> None:

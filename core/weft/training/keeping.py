@@ -7,7 +7,7 @@ import math
 import os
 import signal
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import ClassVar, Final
 
@@ -132,6 +132,25 @@ class KeepCheckpoints(Callback):
                 callback.after_checkpoint(self._loop, saved)
 
 
+class TellStop(Callback):
+    """Says that a signal came, in place of its handler, which may not write. Comes before the one that saves.
+
+    Args:
+        asked: Numbers of the signals so far.
+        reporter: Told.
+    """
+
+    def __init__(self, asked: Sequence[int], reporter: Reporter) -> None:
+        self._asked = asked
+        self._reporter = reporter
+        self._told = False
+
+    def after_step(self, training: Training, figures: Figures) -> None:
+        if self._asked and not self._told:
+            self._told = True
+            self._reporter.note("stopping as soon as this step is saved; another signal quits at once, without saving")
+
+
 @contextmanager
 def ending_well(loop: Loop, folder: RunFolder, reporter: Reporter) -> Iterator[None]:
     """Around the training of a run: a signal ends it after the step that it came in, and a full disk is explained.
@@ -145,8 +164,8 @@ def ending_well(loop: Loop, folder: RunFolder, reporter: Reporter) -> Iterator[N
     def stop(number: int) -> None:
         asked.append(number)
         loop.stop()
-        reporter.note("stopping after this step, which is saved; once more quits at once, without saving")
 
+    loop.callbacks = [TellStop(asked, reporter), *loop.callbacks]
     try:
         with stop_requests(stop):
             yield
