@@ -40,6 +40,16 @@ def test_help_and_listing_import_nothing_heavy(arguments: list[str]) -> None:
     assert result.stdout
 
 
+def test_the_help_of_train_lists_options_alone() -> None:
+    lines = weft_process("train", "--help").stdout.splitlines()
+    assert lines[0] == "Usage: weft train [OPTIONS] [CORPUS]..."
+    assert not [line for line in lines[1:] if line.startswith("  ") and "CORPUS" in line]
+    rows = [line.split()[:2] for line in lines if line.startswith("  --")]
+    assert [["--init-from", "RUN"], ["--mix", "SHARES"], ["--steps", "N"]] == sorted(
+        row for row in rows if row[0] in ("--init-from", "--mix", "--steps")
+    )
+
+
 def test_prepare_help_lists_plugin_options_without_torch() -> None:
     code = "import sys; from weft.cli.main import run; run(['prepare', '--help']); sys.exit('torch' in sys.modules)"
     result = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False, timeout=60)

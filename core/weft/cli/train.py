@@ -19,7 +19,7 @@ class TrainCommand(click.Command):
         super().__init__(*args, **kwargs)
         from weft.training.options import option_facts
 
-        self._own = list(self.params)
+        self._own = [each for each in self.params if isinstance(each, click.Option)]
         self._sections: dict[str, list[click.Parameter]] = {}
         for section, group in itertools.groupby(option_facts(), key=lambda facts: facts.section):
             self._sections[section] = [_option(facts) for facts in group]
@@ -41,12 +41,12 @@ def _option(facts: Any) -> click.Option:
     if facts.type is bool:
         return click.Option([f"{flag}/--no-{flag[2:]}", facts.name], default=None, help=facts.help)
     kind: Any = click.Choice(facts.choices) if facts.choices else facts.type
-    metavar = None if facts.choices else {str: "NAME", int: "N", float: "X"}[facts.type]
+    metavar = None if facts.choices else facts.metavar
     return click.Option([flag, facts.name], type=kind, metavar=metavar, help=facts.help)
 
 
 @click.command(cls=TrainCommand)
-@click.argument("corpora", metavar="CORPUS...", nargs=-1, type=click.Path(path_type=Path))
+@click.argument("corpora", metavar="[CORPUS]...", nargs=-1, type=click.Path(path_type=Path))
 @click.option("--out", metavar="RUN", type=click.Path(path_type=Path), help="Folder to write.")
 @click.option("--resume", is_flag=True, help="Go on with a run that was stopped, or begin it.")
 @click.option("--force", is_flag=True, help="Replace a Weft folder that is already there.")

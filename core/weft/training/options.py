@@ -9,17 +9,26 @@ import typing
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from os import PathLike
-from typing import Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
-from pydantic import AfterValidator, Field, TypeAdapter, ValidationError
-from pydantic.fields import FieldInfo
-from typing_extensions import TypedDict
+from annotated_types import Ge, Gt, Interval
+from typing_extensions import Doc, TypedDict
 
 from weft.errors import OptionError
 from weft.training.shares import parse_mix
 
-Positive = Field(gt=0, allow_inf_nan=False)
-Share = Field(ge=0, lt=1)
+if TYPE_CHECKING:
+    from pydantic import ValidationError
+
+Positive = Gt(0)
+Share = Interval(ge=0, lt=1)
+
+
+@dataclass(frozen=True, slots=True)
+class Metavar:
+    """How the value of an option is called in the help."""
+
+    name: str
 
 
 class ModelOptions(TypedDict, total=False):
@@ -27,38 +36,34 @@ class ModelOptions(TypedDict, total=False):
 
     size: Annotated[
         str,
-        Field(description="nano (without it), micro, mini, small, base, large, or a number of parameters such as 5M."),
+        Doc("nano (without it), micro, mini, small, base, large, or a number of parameters such as 5M."),
     ]
-    context: Annotated[int, Positive, Field(description="Context length in tokens; derived from the data without it.")]
-    dropout: Annotated[
-        float, Share, Field(description="Share of activations zeroed; a tenth where data is seen many times, else 0.")
-    ]
+    context: Annotated[int, Positive, Doc("Context length in tokens; derived from the data without it.")]
+    dropout: Annotated[float, Share, Doc("Share of activations zeroed; a tenth where data is seen many times, else 0.")]
 
 
 class StartOptions(TypedDict, total=False):
     """Start"""
 
     init_from: Annotated[
-        str | PathLike[str], Field(description="A run whose best weights this one begins with, for fine-tuning.")
+        str | PathLike[str], Metavar("RUN"), Doc("A run whose best weights this one begins with, for fine-tuning.")
     ]
-    lora: Annotated[
-        int, Positive, Field(description="Train adapters of this rank alone, beside the weights of --init-from.")
-    ]
+    lora: Annotated[int, Positive, Doc("Train adapters of this rank alone, beside the weights of --init-from.")]
 
 
 class BudgetOptions(TypedDict, total=False):
     """Budget"""
 
-    steps: Annotated[int, Positive, Field(description="Optimizer steps.")]
+    steps: Annotated[int, Positive, Doc("Optimizer steps.")]
     minutes: Annotated[
         float,
         Positive,
-        Field(description="Time budget; 5 without any. Becomes a number of steps before the first."),
+        Doc("Time budget; 5 without any. Becomes a number of steps before the first."),
     ]
     epochs: Annotated[
         float,
         Positive,
-        Field(description="The target tokens of the corpora so many times over; with --minutes what is less."),
+        Doc("Passes over the corpora; with --minutes, whichever ends first."),
     ]
 
 
@@ -67,74 +72,61 @@ class MixtureOptions(TypedDict, total=False):
 
     mix: Annotated[
         str | Mapping[str, float],
-        AfterValidator(parse_mix),
-        Field(description="Shares of target tokens, text=1,image=2; without it every sample comes equally often."),
+        Metavar("SHARES"),
+        Doc("Shares of target tokens, text=1,image=2; without it every sample comes equally often."),
     ]
     reverse: Annotated[
         float,
         Share,
-        Field(
-            description="Share of captioned documents learned from content to caption; half if there are several kinds."
-        ),
+        Doc("Share of captioned documents learned from content to caption; half if there are several kinds."),
     ]
 
 
 class OptimizationOptions(TypedDict, total=False):
     """Optimization"""
 
-    batch_size: Annotated[int, Positive, Field(description="Documents or windows a step, over all processes.")]
+    batch_size: Annotated[int, Positive, Doc("Documents or windows a step, over all processes.")]
     micro_batch_size: Annotated[
         int,
         Positive,
-        Field(description="Of those, how many a process computes at once; as many as memory holds without it."),
+        Doc("Of those, how many a process computes at once; as many as memory holds without it."),
     ]
-    optimizer: Annotated[
-        Literal["muon", "adamw"], Field(description="Of matrices and kernels: muon (without it) or adamw.")
-    ]
-    learning_rate: Annotated[
-        float, Positive, Field(description="Peak rate of the optimizer; follows from the size without it.")
-    ]
-    weight_decay: Annotated[
-        float, Field(ge=0, allow_inf_nan=False, description="Of matrices and kernels, decoupled; 0.05 without it.")
-    ]
+    optimizer: Annotated[Literal["muon", "adamw"], Doc("Of matrices and kernels: muon (without it) or adamw.")]
+    learning_rate: Annotated[float, Positive, Doc("Peak rate of the optimizer; follows from the size without it.")]
+    weight_decay: Annotated[float, Ge(0), Doc("Of matrices and kernels, decoupled; 0.05 without it.")]
     schedule: Annotated[
         Literal["trapezoid", "cosine", "constant"],
-        Field(description="Of the learning rate: trapezoid (without it: up, flat, down), cosine or constant."),
+        Doc("Of the learning rate: trapezoid (without it: up, flat, down), cosine or constant."),
     ]
-    warmup: Annotated[float, Share, Field(description="Share of the steps in which the rate rises; 0.02 without it.")]
+    warmup: Annotated[float, Share, Doc("Share of the steps in which the rate rises; 0.02 without it.")]
     cooldown: Annotated[
         float,
-        Field(ge=0, le=1, description="Share of the steps in which a trapezoid falls; 0.7 without it."),
+        Interval(ge=0, le=1),
+        Doc("Share of the steps in which a trapezoid falls; 0.7 without it."),
     ]
-    clip: Annotated[float, Positive, Field(description="Largest norm of the gradient; 1 without it.")]
-    ema: Annotated[
-        float, Share, Field(description="Average the weights with this decay, such as 0.999; not without it.")
-    ]
+    clip: Annotated[float, Positive, Doc("Largest norm of the gradient; 1 without it.")]
+    ema: Annotated[float, Share, Doc("Average the weights with this decay, such as 0.999; not without it.")]
     loss_on: Annotated[
         Literal["target", "all"],
-        Field(description="What is learned of a document: its target (without it), or all, prompts included."),
+        Doc("What is learned of a document: its target (without it), or all, prompts included."),
     ]
-    skip_nonfinite: Annotated[
-        bool, Field(description="Leave a step out, and count it, where its loss or gradient is not finite.")
-    ]
-    seed: Annotated[int, Field(ge=0, description="Of everything random; 0 without it.")]
+    skip_nonfinite: Annotated[bool, Doc("Leave a step out, and count it, where its loss or gradient is not finite.")]
+    seed: Annotated[int, Ge(0), Doc("Of everything random; 0 without it.")]
 
 
 class ComputeOptions(TypedDict, total=False):
     """Computation"""
 
-    device: Annotated[str, Field(description="cpu, cuda or mps; the best there is, or where the run began.")]
-    threads: Annotated[int, Positive, Field(description="CPU threads; as many as torch takes without it.")]
-    precision: Annotated[
-        Literal["float32", "bfloat16"], Field(description="bfloat16 is mixed precision; what is faster without it.")
-    ]
-    compile: Annotated[bool, Field(description="Compile the model (torch.compile); where it pays without it.")]
+    device: Annotated[str, Doc("cpu, cuda or mps; the best there is, or where the run began.")]
+    threads: Annotated[int, Positive, Doc("CPU threads; as many as torch takes without it.")]
+    precision: Annotated[Literal["float32", "bfloat16"], Doc("bfloat16 is mixed precision; what is faster without it.")]
+    compile: Annotated[bool, Doc("Compile the model (torch.compile); where it pays without it.")]
     checkpoint_activations: Annotated[
-        bool, Field(description="Compute activations twice instead of keeping them: less memory, more time.")
+        bool, Doc("Compute activations twice instead of keeping them: less memory, more time.")
     ]
     shard: Annotated[
         Literal["none", "full"],
-        Field(description="With several processes: each holds the model (without it), or a part of it (FSDP)."),
+        Doc("With several processes: each holds the model (without it), or a part of it (FSDP)."),
     ]
 
 
@@ -142,21 +134,17 @@ class CheckpointOptions(TypedDict, total=False):
     """Checkpoints"""
 
     checkpoint_minutes: Annotated[
-        float, Positive, Field(description="Time between checkpoints; 5, or more where saving takes long, without it.")
+        float, Positive, Doc("Time between checkpoints; 5, or more where saving takes long, without it.")
     ]
-    keep: Annotated[
-        int, Positive, Field(description="So many of the last checkpoints stay, and the best; 2 without it.")
-    ]
-    keep_every: Annotated[int, Positive, Field(description="The weights of every N-th step are saved, and stay.")]
+    keep: Annotated[int, Positive, Doc("So many of the last checkpoints stay, and the best; 2 without it.")]
+    keep_every: Annotated[int, Positive, Doc("The weights of every N-th step are saved, and stay.")]
 
 
 class WatchOptions(TypedDict, total=False):
     """Watching"""
 
-    previews: Annotated[
-        int, Field(ge=0, description="So many of each modality at evaluations, of held-out prompts; 2 without it.")
-    ]
-    tensorboard: Annotated[bool, Field(description="Write events for TensorBoard into the run's folder.")]
+    previews: Annotated[int, Ge(0), Doc("So many of each modality at evaluations, of held-out prompts; 2 without it.")]
+    tensorboard: Annotated[bool, Doc("Write events for TensorBoard into the run's folder.")]
 
 
 TrainSections = (
@@ -196,6 +184,7 @@ class OptionFacts:
         choices: The only values, where there are few.
         help: One line.
         section: Title of its group.
+        metavar: How its value is called in the help; empty where it has none.
     """
 
     name: str
@@ -203,6 +192,7 @@ class OptionFacts:
     choices: tuple[str, ...]
     help: str
     section: str
+    metavar: str
 
 
 _FREE = {*CheckpointOptions.__annotations__, *WatchOptions.__annotations__, "skip_nonfinite"}
@@ -213,16 +203,20 @@ def free_options(options: TrainOptions) -> dict[str, Any]:
     return {name: value for name, value in options.items() if name in _FREE}
 
 
+_METAVARS: Mapping[type[Any], str] = {str: "NAME", int: "N", float: "X"}
+
+
 def option_facts() -> Iterator[OptionFacts]:
     """Every option, in order."""
     for section in TrainSections:
         for name, hint in typing.get_type_hints(section, include_extras=True).items():
             kind, *extras = typing.get_args(hint)
             choices = typing.get_args(kind) if typing.get_origin(kind) is Literal else ()
-            described = (extra.description for extra in extras if isinstance(extra, FieldInfo) and extra.description)
+            described = (extra.documentation for extra in extras if isinstance(extra, Doc))
+            named = (extra.name for extra in extras if isinstance(extra, Metavar))
             title = (section.__doc__ or "").strip()
             typed = kind if isinstance(kind, type) and not choices else str
-            yield OptionFacts(name, typed, choices, next(described, ""), title)
+            yield OptionFacts(name, typed, choices, next(described, ""), title, next(named, _METAVARS.get(typed, "")))
 
 
 def check_options(options: TrainOptions) -> TrainOptions:
@@ -236,13 +230,23 @@ def check_options(options: TrainOptions) -> TrainOptions:
     for name in given:
         if name not in known:
             raise OptionError(f"train has no option {name!r}; it has {', '.join(known)}")
-    try:
-        checked = TypeAdapter(TrainOptions).validate_python(given)
-    except ValidationError as error:
-        raise OptionError(_sentence(error)) from error
+    checked = _validated(given)
     others = [name for name in ("minutes", "epochs") if name in checked]
     if "steps" in checked and others:
         raise OptionError(f"steps and {others[0]} exclude each other; give one of them")
+    return checked
+
+
+def _validated(given: Mapping[str, Any]) -> TrainOptions:
+    from pydantic import ConfigDict, TypeAdapter, ValidationError, with_config  # listing options needs none of it
+
+    kind = with_config(ConfigDict(allow_inf_nan=False))(TrainOptions)
+    try:
+        checked: TrainOptions = TypeAdapter(kind).validate_python(given)
+    except ValidationError as error:
+        raise OptionError(_sentence(error)) from error
+    if "mix" in checked:
+        checked["mix"] = parse_mix(checked["mix"])
     return checked
 
 
