@@ -45,9 +45,11 @@ def test_the_help_of_train_lists_options_alone() -> None:
     assert lines[0] == "Usage: weft train [OPTIONS] [CORPUS]..."
     assert not [line for line in lines[1:] if line.startswith("  ") and "CORPUS" in line]
     rows = [line.split()[:2] for line in lines if line.startswith("  --")]
-    assert [["--init-from", "RUN"], ["--mix", "SHARES"], ["--steps", "N"]] == sorted(
-        row for row in rows if row[0] in ("--init-from", "--mix", "--steps")
-    )
+    assert sorted(row for row in rows if row[0] in ("--init-from", "--mix", "--steps")) == [
+        ["--init-from", "RUN"],
+        ["--mix", "SHARES"],
+        ["--steps", "N"],
+    ]
 
 
 def test_prepare_help_lists_plugin_options_without_torch() -> None:

@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import copy
-import time
 from collections.abc import Sequence
 
 import pytest
 import torch
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 from torch import Tensor, nn
 
@@ -29,12 +28,16 @@ from weft.training.world import World
 
 
 class Slow(weft.Trainer[Tensor]):
-    """A linear model whose step takes a known time."""
+    """A linear model whose batches take a known time, by a clock of its own."""
 
     def __init__(self, seconds: float) -> None:
         self.seconds = seconds
+        self.clock = 0.0
         self.models: list[tuple[nn.Module, nn.Module]] = []
         """As they were made, and as they were trained."""
+
+    def now(self) -> float:
+        return self.clock
 
     def build_model(self) -> nn.Module:
         model = nn.Linear(2, 1)
@@ -45,7 +48,7 @@ class Slow(weft.Trainer[Tensor]):
         return {"x": torch.stack(list(items))}
 
     def loss(self, model: nn.Module, batch: weft.Batch) -> weft.LossSum:
-        time.sleep(self.seconds)
+        self.clock += self.seconds
         return weft.LossSum((model(batch["x"]) - 1).square().sum(), len(batch["x"]))
 
 
@@ -60,15 +63,15 @@ class Points(weft.Dataset[Tensor]):
 def timed(trainer: Slow) -> Timing:
     settings = LoopSettings(steps=1200, batch_size=4)
     loop = Loop(trainer, Points(), settings, torch.device("cpu"), held_out=Points())
-    return measure(loop, World(), 1.0)
+    return measure(loop, World(), 1.0, trainer.now)
 
 
 class TestMeasure:
     def test_what_a_step_and_an_evaluation_take(self) -> None:
         found = timed(Slow(0.02))
         assert found.source == "measured"
-        assert 0.02 <= found.step < 0.2  # a loaded machine is slower
-        assert 0.04 <= found.evaluation < 0.4  # two batches
+        assert found.step == pytest.approx(0.02)
+        assert found.evaluation == pytest.approx(0.04)  # two batches
 
     def test_timed_steps_descend(self) -> None:
         """They are thrown away, but must not run off to infinity before they are timed."""
@@ -82,8 +85,15 @@ class TestMeasure:
         trainer = Slow(0.05)
         settings = LoopSettings(steps=1200, batch_size=4)
         loop = Loop(trainer, Points(), settings, torch.device("cpu"))
-        assert measure(loop, World(), 0.01).evaluation < 0.01  # nothing is held out
-        assert loop.step == 2
+        found = measure(loop, World(), 0.01, trainer.now)
+        assert (found.step, found.evaluation) == (pytest.approx(0.05), 0.0)  # nothing is held out
+        assert loop.step == 2  # the first is not timed
+
+    def test_no_step_begins_after_the_time(self) -> None:
+        trainer = Slow(0.25)
+        loop = Loop(trainer, Points(), LoopSettings(steps=1200, batch_size=4), torch.device("cpu"))
+        assert measure(loop, World(), 1.0, trainer.now).step == 0.25
+        assert loop.step == 1 + 4
 
 
 def test_other_models_have_no_estimate() -> None:
@@ -97,6 +107,7 @@ seconds = st.floats(0.001, 10)
 
 class TestSteps:
     @given(step=seconds, evaluation=seconds, minutes=st.floats(0.1, 1000), spent=st.floats(0, 60))
+    @example(step=1.0, evaluation=0.5, minutes=2.0, spent=1.0)  # the last step brings an evaluation
     def test_a_budget_is_filled_and_kept(self, step: float, evaluation: float, minutes: float, spent: float) -> None:
         timing = Timing(step, evaluation, "measured")
         if spent + timing.of_run(FEWEST_STEPS, EVALUATIONS[0]) > minutes * 60 * (1 - RESERVE):

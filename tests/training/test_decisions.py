@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -16,7 +17,7 @@ import weft
 from weft.codecs.sequence import Sequences
 from weft.codecs.vocabulary import Vocabulary
 from weft.models.sizes import SIZES, Size
-from weft.training.calibration import EVALUATIONS, FEWEST_STEPS
+from weft.training.calibration import EVALUATIONS, FEWEST_STEPS, Timing, steps_within
 from weft.training.data import TokenSource, longest_document, rows_of
 from weft.training.decisions import (
     Decisions,
@@ -127,6 +128,15 @@ def small(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(SIZES, "small", SMALL)
 
 
+@pytest.fixture
+def steady(monkeypatch: pytest.MonkeyPatch) -> Timing:
+    """Steps take a hundredth of a second, and decisions no time at all, however busy the machine is."""
+    timing = Timing(0.01, 0.02, "measured")
+    monkeypatch.setattr("weft.training.decisions.time_of", lambda *_: timing)
+    monkeypatch.setattr("weft.training.decisions.time", SimpleNamespace(monotonic=lambda: 0.0))
+    return timing
+
+
 @pytest.mark.usefixtures("small")
 class TestDecide:
     data = material(source("text", [400] * 30))
@@ -167,11 +177,13 @@ class TestDecide:
         assert (chosen.batch_size, chosen.micro_batch_size, chosen.learning_rate) == (3, 2, 0.5)
         assert (decided.model.context_length, decided.model.dropout, chosen.dropout) == (24, 0.25, 0.25)
 
-    def test_minutes_become_steps(self) -> None:
+    def test_minutes_become_steps(self, steady: Timing) -> None:
         decided = settle(self.data, size="small", minutes=0.2)
-        assert decided.settings.steps >= FEWEST_STEPS
+        assert decided.settings.steps == steps_within(0.2, 0.0, steady) > FEWEST_STEPS
         assert decided.settings.minutes == 0.2
+        assert decided.timing is steady
 
+    @pytest.mark.usefixtures("steady")
     def test_epochs_and_minutes_are_what_is_less(self) -> None:
         one = settle(self.data, size="small", epochs=1)
         assert one.epochs == pytest.approx(1, abs=0.05)

@@ -230,9 +230,14 @@ def test_a_signal_ends_it_saved(folder: RunFolder) -> None:
         folder=folder, loop=loop, log=LogMetrics(folder), keep=Keep(), clock=SaveClock(None, clock), notes={}
     )
     loop.callbacks = [keeping]
-    with pytest.raises(weft.Stopped) as found, ending_well(loop, folder, Told()):
-        loop.callbacks.insert(0, Ask())  # the signal comes in the step
-        loop.run(clock, 1.0)
+
+    def run() -> None:
+        with ending_well(loop, folder, Told()):
+            loop.callbacks.insert(0, Ask())  # the signal comes in the step
+            loop.run(clock, 1.0)
+
+    with pytest.raises(weft.Stopped) as found:
+        run()
     assert str(found.value) == "stopped at step 3 of 10, saved; go on with --resume"
     assert found.value.signal == signal.SIGTERM
     assert folder.checkpoints.steps() == [3]

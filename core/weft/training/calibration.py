@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import time
+from bisect import bisect_right
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Literal
 
@@ -48,25 +50,26 @@ class Timing:
         return steps * self.step + evaluations * self.evaluation
 
 
-def measure(loop: Loop, world: World, seconds: float) -> Timing:
+def measure(loop: Loop, world: World, seconds: float, now: Callable[[], float] = time.monotonic) -> Timing:
     """Time some steps of a loop that is thrown away, for about so long, and one evaluation.
 
     Args:
         loop: Fresh, early in a schedule of many steps.
         world: The processes that train together; what the first of them measures counts.
         seconds: After so many, no further step is begun.
+        now: Seconds.
     """
     loop.train_step()  # allocates, and may compile
-    began = time.monotonic()
+    began = now()
     count = 0
-    while count < TIMED_STEPS and (count == 0 or world.first(time.monotonic() - began) < seconds):
+    while count < TIMED_STEPS and (count == 0 or world.first(now() - began) < seconds):
         loop.train_step()
         count += 1
-    step = world.first((time.monotonic() - began) / count)
-    began = time.monotonic()
+    step = world.first((now() - began) / count)
+    began = now()
     if loop.judges:
         loop.evaluate()
-    return Timing(step, world.first(time.monotonic() - began), "measured")
+    return Timing(step, world.first(now() - began), "measured")
 
 
 def estimate(
@@ -126,9 +129,9 @@ def steps_within(minutes: float, spent: float, timing: Timing) -> int:
 
 
 def _fitting(seconds: float, timing: Timing) -> int:
-    fewest, most = EVALUATIONS
-    for count in range(most, fewest - 1, -1):
-        steps = int((seconds - count * timing.evaluation) / timing.step)
-        if steps > 0 and evaluations_of(steps, timing.evaluation / timing.step) >= count:
-            break
-    return steps
+    """The most steps that fit together with the evaluations that so many bring."""
+
+    def taken(steps: int) -> float:
+        return timing.of_run(steps, evaluations_of(steps, timing.evaluation / timing.step))
+
+    return bisect_right(range(1, int(seconds / timing.step) + 1), seconds, key=taken)
