@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib.util
+import math
 import os
 import shutil
 import sys
@@ -73,16 +74,17 @@ def choose_compile(wanted: bool | None, device: torch.device, minutes: float | N
     """
     if wanted is not None:
         return Choice(wanted, "as asked for")
-    if device.type not in ("cpu", "cuda"):
-        return Choice(False, f"compilation was not measured on {device.type}")
-    if device.type == "cpu" and width > WIDEST_COMPILED:
-        return Choice(False, "at this width core's own operations do as well")
-    if minutes is None and device.type == "cpu":
-        return Choice(False, "nobody knows whether the run is long enough to earn it back")
-    if minutes is not None and minutes < SHORTEST_COMPILED:
-        return Choice(False, f"a run of {minutes:g} minutes is too short to earn it back")
-    if not _has_compiler(device):
-        return Choice(False, f"no compiler for {device.type} is installed")
+    on_cpu = device.type == "cpu"
+    obstacles = {
+        f"compilation was not measured on {device.type}": device.type not in ("cpu", "cuda"),
+        "at this width core's own operations do as well": on_cpu and width > WIDEST_COMPILED,
+        "nobody knows whether the run is long enough to earn it back": on_cpu and minutes is None,
+        f"a run of {minutes or 0:g} minutes is too short to earn it back": (minutes or math.inf) < SHORTEST_COMPILED,
+        f"no compiler for {device.type} is installed": not _has_compiler(device),
+    }
+    for reason, holds in obstacles.items():
+        if holds:
+            return Choice(False, reason)
     return Choice(True, "it fuses the many small operations of a block")
 
 
