@@ -17,10 +17,11 @@ from typing import Any
 
 from markupsafe import Markup
 
-from weft.errors import FolderError
+from weft.errors import FolderError, PluginError
 from weft.interfaces.generator import Artifact
 from weft.pages.gallery import captioned
 from weft.pages.template import render_page
+from weft.plugins.loading import FOREIGN_ERRORS, describe_failure
 from weft.storage.atomic import write_json, write_text
 from weft.storage.figures import finite
 
@@ -50,6 +51,10 @@ def write_previews(
 
     Returns:
         The folder of the step. It counts once it has its index, which is written last.
+
+    Raises:
+        PluginError: The payload format of a plugin cannot show a payload.
+        OSError: The disk is full, or cannot be written.
     """
     target = folder / f"step-{step:06d}"
     shutil.rmtree(target, ignore_errors=True)
@@ -86,8 +91,17 @@ def _entry(target: Path, number: int, artifact: Artifact[Any]) -> dict[str, Any]
         "settings": {name: value for name, value in asdict(artifact.settings).items() if value not in (None, ())},
         "finished": artifact.drawn.finished,
         "file": path.name,
-        "html": artifact.format.html(artifact.payload, target / str(number), title=title),
+        "html": _html(artifact, target / str(number), title),
     }
+
+
+def _html(artifact: Artifact[Any], path: Path, title: str) -> str:
+    try:
+        return artifact.format.html(artifact.payload, path, title=title)
+    except FOREIGN_ERRORS as error:
+        if isinstance(error, OSError) and error.errno is not None:  # the disk, not the plugin
+            raise
+        raise PluginError(f"{artifact.modality} cannot be shown: its format {describe_failure(error)}") from error
 
 
 def _groups(folder: Path) -> Iterator[tuple[str, str | None, list[_Shown]]]:

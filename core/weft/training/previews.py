@@ -208,11 +208,11 @@ class MakePreviews(Callback):
         try:
             with forked(self._loop.device):
                 artifacts = self._draw(weights, self._requests)
+            write_previews(self._folder, step, artifacts, figures, self._title)
         except (WeftError, RuntimeError, MemoryError) as error:
             if not isinstance(error, WeftError) and not is_out_of_memory(error):
                 raise
             self._failed = True
             self._reporter.warn(f"no previews are made any more: {error}")
             return
-        write_previews(self._folder, step, artifacts, figures, self._title)
         self._show(step, artifacts)
