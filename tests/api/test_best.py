@@ -111,7 +111,7 @@ def test_with_nothing_held_out_nobody_can_tell(tiny_train: Callable[..., weft.Ru
     listener = Listener()
     corpus = weft.prepare(tmp_path / "lines.jsonl", out=tmp_path / "corpus", reporter=listener)
     assert "too little to hold anything out" in listener.warnings.pop()
-    run = tiny_train(corpus, tmp_path / "run", steps=3, reporter=listener)
+    run = tiny_train(corpus, tmp_path / "run", steps=3, batch_size=1, reporter=listener)
     assert "nothing was held out" in listener.warnings.pop()
     summary = run.summary()
     assert summary["validation"] == {}
