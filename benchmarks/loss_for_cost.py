@@ -2,25 +2,20 @@
 
     python benchmarks/loss_for_cost.py [--iterations N] [--peer-seconds S]
 
-The peer is that configuration (character level, 4 layers, 4 heads, width 128, blocks of 64, batches of 12, AdamW from
-1e-3 down to 1e-4 by a cosine, 100 steps of warm-up, beta2 .99, no dropout, last tenth held out) built on
-`transformers`' GPT-2 in a plain loop, with as many steps as bring it to 2.54 bits per byte: its usual 2,000 end at
-2.73. Its cost is the CPU-seconds of one thread from the first step to the first evaluation of at most 2.54,
-evaluations not counted; where it ends above that, those of all its steps, which is less than 2.54 would take. Weft
-then gets the same CPU-seconds for `weft train --previews 0`: the start of the process, the checks of the corpus, and
-evaluations are counted. Once preparation (the BPE) comes on top, once it is taken out of them.
+The peer is that configuration (character level, 4 layers, 4 heads, width 128, blocks of 64, batches of 12, 2,000
+steps, AdamW from 1e-3 down to 1e-4 by a cosine, 100 steps of warm-up, beta2 .99, no dropout, last tenth held out)
+built on `transformers`' GPT-2 in a plain loop. Its cost is the CPU-seconds of its steps, on one thread, up to the
+first evaluation of at most 2.54 bits per byte; where it ends above that, those of all its steps, which is less than
+2.54 would take. Weft then gets so many steps as cost the same. On both sides the steps are counted: what
+preparation, the start and evaluations of Weft cost is printed beside them.
 
-Limit: at most 2.15 bits per byte of the last tenth, preparation not counted.
+Limit: at most 2.15 bits per byte of the last tenth.
 """
 
 from __future__ import annotations
 
 import argparse
-import json
 import math
-import os
-import resource
-import subprocess
 import sys
 import tempfile
 import time
@@ -29,9 +24,16 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from stopwatch import Stopwatch
+
+import weft
+from weft.training.loop import Loop
+
 DATA = Path(__file__).parents[2] / "shared" / "data" / "text" / "tinyshakespeare"
 PEER_GOAL, LIMIT = 2.54, 2.15
-BLOCK, BATCH, ITERATIONS, WARMUP = 64, 12, 4_000, 100
+BLOCK, BATCH, ITERATIONS, WARMUP = 64, 12, 2_000, 100
+PROBE = 60
+"""Steps of Weft that tell what one costs."""
 PEAK, FLOOR = 1e-3, 1e-4
 EVALUATE_EVERY = 200
 
@@ -47,22 +49,25 @@ class Point:
 
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--peer-seconds", type=float, help="CPU-seconds of the peer, from an earlier run of this file.")
     parser.add_argument("--iterations", type=int, default=ITERATIONS, help="Steps of the peer.")
+    parser.add_argument("--peer-seconds", type=float, help="CPU-seconds of the peer, from an earlier run of this file.")
     arguments = parser.parse_args()
     peer_seconds = arguments.peer_seconds or measured_peer(arguments.iterations)
-    reached = {}
+    watch, steps_of = Stopwatch(), count_steps()
     with tempfile.TemporaryDirectory(prefix="weft-benchmark-") as name:
-        folder = Path(name)
-        preparation, _ = weft("prepare", DATA, "--out", folder / "corpus", "--threads", 1)
-        print(f"weft prepare: {preparation:.1f} CPU-seconds")
-        start, a_step = costs(folder)
-        for what, seconds in (("not counted", peer_seconds), ("counted", peer_seconds - preparation)):
-            reached[what] = trained(folder, seconds, start, a_step, what)
-    missed = reached["not counted"] > LIMIT
-    print(f"bits per byte {reached['not counted']:.3f}, preparation not counted, limit {LIMIT}", end=": ")
-    print("MISSED" if missed else "kept")
-    return int(missed)
+        with watch("prepare"):
+            corpus = weft.prepare(DATA, out=Path(name) / "corpus")
+        with watch("probe"):
+            train(corpus, Path(name) / "probe", PROBE)
+        steps = round(peer_seconds / (steps_of.seconds / steps_of.count))
+        before = steps_of.seconds
+        with watch("train"):
+            summary = train(corpus, Path(name) / "run", steps)
+    reached = summary["validation"]["text"]["bits_per_byte"]
+    print(f"weft    step {steps:5}  {steps_of.seconds - before:6.1f} CPU-seconds  {reached:.3f} bits per byte")
+    watch.report()
+    print(f"bits per byte {reached:.3f}, limit {LIMIT}: {'kept' if reached <= LIMIT else 'MISSED'}")
+    return int(reached > LIMIT)
 
 
 def measured_peer(iterations: int) -> float:
@@ -137,47 +142,31 @@ def cosine(place: float) -> float:
     return floor + (1 - floor) * (1 + math.cos(math.pi * place)) / 2
 
 
-def costs(folder: Path) -> tuple[float, float]:
-    """CPU-seconds of the start of a run, its evaluations included, and of a step, from two short runs.
+@dataclass
+class Steps:
+    """CPU-seconds of optimizer steps, and their number."""
 
-    A time budget of Weft is one of the clock, which goes on while other programs have the processor; so runs here get a
-    number of steps.
-    """
-    short, long = 20, 60
-    few, many = (train(folder / f"probe-{steps}", folder, steps)[0] for steps in (short, long))
-    a_step = (many - few) / (long - short)
-    return few - short * a_step, a_step
+    seconds: float = 0.0
+    count: int = 0
 
 
-def trained(folder: Path, seconds: float, start: float, a_step: float, what: str) -> float:
-    """Bits per byte of ``weft train`` that costs so many CPU-seconds in all."""
-    steps = int((seconds - start) / a_step)
-    spent, summary = train(folder / f"run-{steps}", folder, steps)
-    if spent > seconds:
-        steps = int(steps * seconds / spent)
-        spent, summary = train(folder / f"run-{steps}", folder, steps)
-    reached: float = summary["validation"]["text"]["bits_per_byte"]
-    print(
-        f"weft    step {steps:5}  {spent:6.1f} CPU-seconds  {reached:.3f} bits per byte "
-        f"({summary['parameters']:,} parameters, preparation {what})"
-    )
-    return reached
+def count_steps() -> Steps:
+    """Watch the steps of the loop from now on."""
+    steps, whole = Steps(), Loop.train_step
+
+    def train_step(loop: Loop) -> dict[str, float]:
+        began = time.process_time()
+        figures = whole(loop)
+        steps.seconds += time.process_time() - began
+        steps.count += 1
+        return figures
+
+    Loop.train_step = train_step  # type: ignore[method-assign]
+    return steps
 
 
-def train(out: Path, folder: Path, steps: int) -> tuple[float, dict[str, Any]]:
-    plain = ("--seed", 1, "--threads", 1, "--previews", 0, "--force", "--json")
-    cost, output = weft("train", folder / "corpus", "--out", out, "--steps", steps, *plain)
-    return cost, json.loads(output)
-
-
-def weft(*arguments: object) -> tuple[float, str]:
-    """CPU-seconds and output of a command of Weft, on one thread, in a process of its own."""
-    environment = {**os.environ, "OMP_NUM_THREADS": "1"}
-    before = resource.getrusage(resource.RUSAGE_CHILDREN)
-    command = [sys.executable, "-m", "weft", *map(str, arguments)]
-    done = subprocess.run(command, env=environment, stdout=subprocess.PIPE, text=True, check=True)
-    after = resource.getrusage(resource.RUSAGE_CHILDREN)
-    return after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime, done.stdout
+def train(corpus: weft.Corpus, out: Path, steps: int) -> dict[str, Any]:
+    return weft.train(corpus, out=out, steps=steps, seed=1, threads=1, previews=0).summary()
 
 
 if __name__ == "__main__":
