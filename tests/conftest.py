@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 import sys
 import textwrap
 from collections import Counter
@@ -14,6 +15,13 @@ import pytest
 from weft.plugins.registry import reset_registry
 from weft.preparation.report.write import write_report
 from weft.storage.corpus import CorpusFolder
+
+
+@pytest.fixture(scope="session", autouse=True)
+def interruptible() -> None:
+    """A shell starts what it puts into the background deaf to SIGINT, and so would be all that tests start."""
+    if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 class FakePlugins:

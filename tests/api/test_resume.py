@@ -25,7 +25,7 @@ STEPS = 36
 """A checkpoint every three steps."""
 
 MORTAL = """
-import itertools, os, signal, sys, types
+import functools, itertools, os, signal, sys, types
 from pathlib import Path
 
 from weft.cli.main import main
@@ -48,7 +48,9 @@ elif moment == "before-naming":
 else:
     raise SystemExit(f"no such moment: {moment}")
 # A clock that ticks whenever somebody looks: a budget of minutes becomes a few steps.
-decisions.time = calibration.time = types.SimpleNamespace(monotonic=itertools.count().__next__)
+clock = itertools.count().__next__
+decisions.time = types.SimpleNamespace(monotonic=clock)
+calibration.measure = functools.partial(calibration.measure, now=clock)
 sys.argv = ["weft", *arguments]
 main()
 """
@@ -112,11 +114,11 @@ def test_killed_at_three_moments_and_resumed(
     mortal("after-steps", 2, *train)
     assert (run / "run.json").is_file()
     assert not checkpoints.exists()
-    killed_from_outside((checkpoints / "step-00000003").exists, *train)
-    assert CheckpointStore(checkpoints).step("last") < 15
-    mortal("before-naming", 15, *train)
-    assert (checkpoints / ".step-00000015.partial").is_dir()
-    assert CheckpointStore(checkpoints).step("last") == 12
+    killed_from_outside((checkpoints / "step-00000009").exists, *train)
+    assert CheckpointStore(checkpoints).step("last") < 27
+    mortal("before-naming", 27, *train)
+    assert (checkpoints / ".step-00000027.partial").is_dir()
+    assert CheckpointStore(checkpoints).step("last") == 18
     resumed = weft.train(text_corpus, out=run, resume=True)
 
     summary = inspect(run, capsys)

@@ -123,6 +123,7 @@ def open_world() -> Iterator[World]:
         torch.cuda.set_device(world.local_rank)
     try:
         yield world
+        world.wait()  # one that leaves while another still talks to it takes that one down
     finally:
         if begun:
             dist.destroy_process_group()
