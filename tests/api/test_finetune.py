@@ -300,7 +300,7 @@ class TestRefusals:
         self.refused(tiny_train, text_corpus, tmp_path / "run", match, init_from=text_run, size="nano")
 
     def test_adapters_beside_nothing(self, tiny_train: Any, text_corpus: weft.Corpus, tmp_path: Path) -> None:
-        self.refused(tiny_train, text_corpus, tmp_path / "run", "name a run with init_from", lora=4)
+        self.refused(tiny_train, text_corpus, tmp_path / "run", "name a run by --init-from", lora=4)
 
     @pytest.mark.parametrize("rank", [0, 32])
     def test_a_rank_that_is_none(

@@ -97,7 +97,7 @@ class TestAdapters:
             check_adapters({"lora": rank}, start(), TEXT)
 
     def test_nothing_to_adapt(self) -> None:
-        with pytest.raises(weft.OptionError, match="name a run with init_from"):
+        with pytest.raises(weft.OptionError, match="name a run by --init-from"):
             check_adapters({"lora": 4}, None, TEXT)
 
     def test_another_optimizer(self) -> None:
@@ -106,7 +106,7 @@ class TestAdapters:
             check_adapters({"lora": 4, "optimizer": "muon"}, start(), TEXT)
 
     def test_new_ids_need_all_weights(self) -> None:
-        with pytest.raises(weft.OptionError, match=r"runs/before knows no image.*leave lora out"):
+        with pytest.raises(weft.OptionError, match=r"runs/before knows no image.*leave --lora out"):
             check_adapters({"lora": 4}, start(), TEXT.grown({"image": 9}))
 
 

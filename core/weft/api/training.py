@@ -66,6 +66,8 @@ def train(
     if begun is None and not force and (path / "run.json").exists():
         raise FolderError(f"{path} is a run already; go on with it by --resume, choose another folder, or pass --force")
     folders = corpus_folders(corpus) or ([] if begun is None else begun.corpora())
+    if not folders and resume:
+        raise FolderError(f"there is no run to go on with in {path}; name its folder, or a corpus to begin with")
     if not folders:
         raise OptionError("give at least one corpus to train on")
     with open_world() as world:

@@ -307,8 +307,8 @@ class Loop:
         if not self.settings.skip_nonfinite:
             raise TrainingError(
                 f"the {what} of step {self.step + 1} is not finite; the weights stay those before it. It was made of "
-                f"{self._feeder.names(self.step)}: look at these with `weft why`, lower the learning rate, or leave "
-                f"such steps out with --skip-nonfinite"
+                f"{self._feeder.names(self.step)}: look at these with `weft why`, begin anew (--force) with a "
+                f"lower --learning-rate, or go on with --resume --skip-nonfinite, which leaves such steps out"
             )
         self.skipped += 1
 

@@ -78,7 +78,7 @@ def choose_compile(wanted: bool | None, device: torch.device, minutes: float | N
     obstacles = {
         f"compilation was not measured on {device.type}": device.type not in ("cpu", "cuda"),
         "at this width core's own operations do as well": on_cpu and width > WIDEST_COMPILED,
-        "nobody knows whether the run is long enough to earn it back": on_cpu and minutes is None,
+        "without a time budget it may not earn itself back": on_cpu and minutes is None,
         f"a run of {minutes or 0:g} minutes is too short to earn it back": (minutes or math.inf) < SHORTEST_COMPILED,
         f"no compiler for {device.type} is installed": not _has_compiler(device),
     }

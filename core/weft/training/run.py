@@ -200,7 +200,11 @@ def _train(
                     f"the processes see different checkpoints of {folder.path}; have them share one folder"
                 )
             notes = state.notes
-            if state.step:
+            if state.step == settings.steps:
+                reporter.note(
+                    f"the run has made all of its {settings.steps} steps; one may go on from it by --init-from"
+                )
+            elif state.step:
                 reporter.note(f"going on from step {state.step} of {settings.steps}")
         with reporter.task("training", settings.steps, "step", loop.step) as task:
             watchers = make_watchers(

@@ -140,16 +140,16 @@ def check_adapters(options: TrainOptions, start: Start | None, vocabulary: Vocab
         return
     rank = options["lora"]
     if start is None:
-        raise OptionError("adapters (lora) are learned beside trained weights; name a run with init_from")
+        raise OptionError("adapters (--lora) are learned beside trained weights; name a run by --init-from")
     if options.get("optimizer") == "muon":
-        raise OptionError("adapters (lora) are moved by adamw, being no whole matrices; leave optimizer out")
+        raise OptionError("adapters (--lora) are moved by adamw, being no whole matrices; leave --optimizer out")
     if not 0 < rank < start.model.width:
         raise OptionError(f"lora must be a rank from 1 to {start.model.width - 1}, below the model's width; got {rank}")
     new = sorted(set(vocabulary.blocks) - set(start.vocabulary.blocks))
     if new:
         raise OptionError(
             f"{start.folder.path} knows no {', '.join(new)}, and adapters leave its table of ids as it is; "
-            f"train all weights: leave lora out"
+            f"train all weights: leave --lora out"
         )
 
 
