@@ -26,7 +26,7 @@ from weft.storage.checkpoints import CheckpointStore, TrainingState
 from weft.storage.keep import Keep
 from weft.training.calibration import EVALUATIONS
 from weft.training.data import Row
-from weft.training.decisions import DEFAULT_MINUTES, KEEP, model_config
+from weft.training.decisions import DEFAULT_MINUTES, KEEP
 from weft.training.keeping import MINUTES, PAUSE_SHARE
 from weft.training.loop import Loop, LoopSettings
 from weft.training.next_token import NextTokenTrainer, TrainingContext
@@ -53,7 +53,7 @@ class Noise(Dataset[Row]):
 def make_loop(size: str) -> Loop:
     """A loop after its first step, so that the optimizer has a state."""
     vocabulary = Vocabulary.build({"text": VOCABULARY[size]})
-    config = model_config(pick_size(size), vocabulary.size, LENGTH, 0.0)
+    config = pick_size(size).config(vocabulary.size, LENGTH)
     trainer = NextTokenTrainer(TrainingContext(config, vocabulary, ["text"]))
     settings = LoopSettings(steps=100, batch_size=1, ema=0.999)
     loop = Loop(trainer, Noise(vocabulary.size), settings, torch.device("cpu"))

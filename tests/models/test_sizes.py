@@ -11,7 +11,6 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import weft
-from weft.models.config import ModelConfig
 from weft.models.sizes import SIZES, pick_size, show_parameters, size_of, usual_vocabulary
 from weft.models.transformer import Transformer, parameter_count
 
@@ -51,16 +50,7 @@ def test_more_parameters_are_more_of_everything(parameters: float, factor: float
 @settings(deadline=None, max_examples=8)
 def test_parameters_are_those_of_the_model(parameters: float) -> None:
     size, vocabulary = size_of(parameters), 700
-    config = ModelConfig(
-        vocab_size=vocabulary,
-        context_length=64,
-        layers=size.layers,
-        width=size.width,
-        heads=size.heads,
-        kv_heads=size.kv_heads,
-        head_size=size.head_size,
-        hidden=size.hidden,
-    )
+    config = size.config(vocabulary, 64)
     with torch.device("meta"):
         assert parameter_count(Transformer(config)) == size.parameters(vocabulary)
 

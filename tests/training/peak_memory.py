@@ -54,17 +54,7 @@ def main() -> None:
     what, dial = sys.argv[1:3]
     vocabulary, length, rows = map(int, sys.argv[3:])
     torch.set_num_threads(1)
-    size = pick_size(dial)
-    config = ModelConfig(
-        vocab_size=vocabulary,
-        context_length=length,
-        layers=size.layers,
-        width=size.width,
-        heads=size.heads,
-        kv_heads=size.kv_heads,
-        head_size=size.head_size,
-        hidden=size.hidden,
-    )
+    config = pick_size(dial).config(vocabulary, length)
     loop_of(WARM, 16, 1).train_step()  # libraries are loaded, and count as held before
     if what == "estimate":
         footprint = measure(

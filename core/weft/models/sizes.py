@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 
 from weft.errors import OptionError
+from weft.models.config import ModelConfig
 
 SMALLEST, LARGEST = 100_000, 20_000_000_000
 """Parameters that the dial goes from and to."""
@@ -52,6 +53,20 @@ class Size:
     tokens_per_step: int
     text_context: int
     training_tokens: int
+
+    def config(self, vocab_size: int, context_length: int, dropout: float = 0.0) -> ModelConfig:
+        """The shape of a model at this position."""
+        return ModelConfig(
+            vocab_size=vocab_size,
+            context_length=context_length,
+            layers=self.layers,
+            width=self.width,
+            heads=self.heads,
+            kv_heads=self.kv_heads,
+            head_size=self.head_size,
+            hidden=self.hidden,
+            dropout=dropout,
+        )
 
     def parameters(self, vocab_size: int) -> int:
         """Learned numbers of a model of this shape; the tied embedding counts once."""

@@ -120,7 +120,7 @@ def decide(
     if "batch_size" not in options:
         settings = replace(settings, batch_size=default_batch(size, train))
     if start is None:
-        model = model_config(size, vocabulary.size, context, settings.dropout)
+        model = size.config(vocabulary.size, context, settings.dropout)
     else:
         model = started_model(start, vocabulary, context, settings.dropout, options.get("lora"))
     settled = partial(_settled, material, vocabulary, train, world, began, outlook)
@@ -297,20 +297,6 @@ def context_for(sources: Sequence[TokenSource], size: Size, wanted: int | None) 
     conditional = [min(length, 4 * size.text_context) for length in texts]
     needed = max([longest, *streams, *conditional])
     return 1 << max(4, (needed - 1).bit_length())
-
-
-def model_config(size: Size, vocab_size: int, context_length: int, dropout: float) -> ModelConfig:
-    return ModelConfig(
-        vocab_size=vocab_size,
-        context_length=context_length,
-        layers=size.layers,
-        width=size.width,
-        heads=size.heads,
-        kv_heads=size.kv_heads,
-        head_size=size.head_size,
-        hidden=size.hidden,
-        dropout=dropout,
-    )
 
 
 def default_rate(options: TrainOptions, size: Size, optimizer: OptimizerKind) -> float:
