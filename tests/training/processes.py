@@ -16,6 +16,7 @@ import torch
 from torch import Tensor, nn
 
 import weft
+from weft.cli.leaving import leave
 from weft.codecs.vocabulary import Vocabulary
 from weft.models.config import ModelConfig
 from weft.storage.checkpoints import CheckpointStore
@@ -141,3 +142,4 @@ if __name__ == "__main__":
     with open_world() as joined:
         for case, out, options in json.loads(sys.argv[1]):
             globals()[case](Path(out), joined, **options)
+    leave(0)

@@ -13,6 +13,7 @@ from typing import Any
 import click
 
 from weft._version import __version__
+from weft.cli.leaving import leave
 from weft.cli.session import CommandSession, global_options
 from weft.errors import PluginError, Stopped, WeftError
 
@@ -114,7 +115,7 @@ def run(arguments: Sequence[str]) -> int:
 
 def main() -> None:
     """The console script."""
-    sys.exit(run(sys.argv[1:]))
+    leave(run(sys.argv[1:]))
 
 
 def _show(error: Exception, session: CommandSession) -> None:

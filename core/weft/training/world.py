@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import os
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -127,3 +128,4 @@ def open_world() -> Iterator[World]:
     finally:
         if begun:
             dist.destroy_process_group()
+            gc.collect()  # objects in cycles keep the group, and with it threads that must not outlive the interpreter
