@@ -42,12 +42,21 @@ SUMMARY = {
 RUN = {
     "kind": "run",
     "modalities": ["image"],
-    "step": 60,
-    "weights_sha256": None,
-    "settings": {"steps": 711, "batch_size": 64},
+    "conditional": ["image"],
+    "target_tokens": {"image": 769_386},
+    "parameters": 874_880,
+    "parameters_trained": 874_880,
+    "step": 711,
+    "weights_sha256": "cd34",
+    "validation": {"image": {"nats_per_token": 2.304}},
+    "validation_last": {"image": {"nats_per_token": 2.304}},
+    "held_out_loss": {"best": {"step": 711, "loss": 2.304}, "last": {"step": 711, "loss": 2.304}},
+    "training_loss": {"step": 711, "loss": 2.1961, "steps": 1},
+    "memorizing": None,
+    "settings": {"size": "nano", "steps": 711, "batch_size": 64},
+    "model": {"context_length": 64},
     "corpora": [{"name": "photos", "sha256": "ab12"}],
-    "fresh": True,
-    "validation": {},
+    "started_from": None,
 }
 
 
@@ -159,18 +168,18 @@ def test_inspect_shows_a_corpus_to_people(stage: Any, capsys: pytest.CaptureFixt
     stage("load")
     assert run(["inspect", "corpora/c d"]) == 0
     assert capsys.readouterr().out.splitlines() == [
-        "corpora/c d: a corpus of image, 12 342 of 12 345 samples kept",
+        "corpora/c d: a corpus of image, 12,342 of 12,345 samples kept",
         "",
         "  from      photos (license MIT, weight 2)",
-        "  items     12 347 items offered (files, rows of tables, members of archives), 12 345 read",
+        "  items     12,347 items offered (files, rows of tables, members of archives), 12,345 read",
         "            2 unreadable  broken.png: it is cut off",
-        "  samples   12 345 in the items, 12 342 kept, 3 rejected",
+        "  samples   12,345 in the items, 12,342 kept, 3 rejected",
         "            2 blank           a.png: it is all white",
         "            1 near-duplicate",
-        "  captions  7 of 12 342 kept samples have one",
-        "  split     11 107 parts of samples to train on, 1 235 to validate with (held out: items)",
-        "  tokens    98 765",
-        "  codec     image-fsq of image: 1 000 ids, learned in 5 steps, psnr_db 24.05",
+        "  captions  7 of 12,342 kept samples have one",
+        "  split     11,107 parts of samples to train on, 1,235 to validate with (held out: items)",
+        "  tokens    98,765",
+        "  codec     image-fsq of image: 1,000 ids, learned in 5 steps, psnr_db 24.05",
         "  options   image.min_size=32 image.flip=true",
         "  left out  1 hidden, README, LICENSE or system file or folder; 2 rows of tables that name a file that is not",
         "              there",
@@ -197,17 +206,108 @@ def test_a_quiet_summary_is_none_but_for_programs(stage: Any, capsys: pytest.Cap
     assert json.loads(capsys.readouterr().out) == SUMMARY
 
 
-def test_inspect_says_where_a_run_stopped(stage: Any, capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_run_to_go_on_with_may_stand_where_corpora_do(stage: Any, tmp_path: Path) -> None:
+    recorder = stage("train", RUN)
+    (tmp_path / "run.json").touch()
+    assert run(["train", "--resume", str(tmp_path)]) == 0
+    ((corpora,), named) = recorder.calls[0]
+    assert (corpora, named["out"], named["resume"]) == ([], tmp_path, True)
+
+
+def inspected(path: str, capsys: pytest.CaptureFixture[str], *flags: str) -> list[str]:
+    assert run(["inspect", path, *flags]) == 0
+    return capsys.readouterr().out.splitlines()
+
+
+def test_inspect_shows_a_run_to_people(stage: Any, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     stage("load", RUN)
-    assert run(["inspect", "r"]) == 0
-    lines = capsys.readouterr().out.splitlines()
-    assert lines[0] == "run r"
-    assert lines[1].startswith("  stopped at step 60 of 711; ")
-    assert "    batch size  64" in lines
-    assert "    - name photos, sha256 ab12" in lines
-    stage("load", {**RUN, "step": 711})
-    assert run(["inspect", "r"]) == 0
-    assert "stopped" not in capsys.readouterr().out
+    (tmp_path / "previews").mkdir()
+    (tmp_path / "previews" / "index.html").touch()
+    rows = [{"step": 710, "loss": 2.3, "seconds": 180.2}, {"step": 711, "loss": 2.2, "seconds": 185.4}]
+    (tmp_path / "metrics.jsonl").write_text("".join(f"{json.dumps(row)}\n" for row in [*rows, {"step": 711}]))
+    assert inspected(str(tmp_path), capsys) == [
+        f"{tmp_path}: a run of image, 711 steps in 3 min 05 s",
+        "",
+        "  model     874,880 parameters (nano, context 64)",
+        "  learned   corpus photos: 769,386 target tokens in all steps",
+        "  held out  image 2.304 nats per token",
+        "  best      step 711, the last that was judged",
+        "  training  loss 2.196, of the last step",
+        f"  previews  {tmp_path / 'previews' / 'index.html'}",
+        "",
+        f"next    weft generate {tmp_path} 'your prompt'",
+        f"        weft plot {tmp_path}",
+    ]
+
+
+OVERFIT = {
+    **RUN,
+    "modalities": ["text", "notes"],
+    "conditional": [],
+    "target_tokens": {"text": 1_000, "notes": 20_000},
+    "parameters_trained": 2_000,
+    "held_out_loss": {"best": {"step": 1_200, "loss": 2.0}, "last": {"step": 2_400, "loss": 2.5}},
+    "validation": {"text": {"nats_per_token": 1.5, "bits_per_byte": 2.25}, "notes": {"nats_per_token": 3.0}},
+    "validation_last": {"text": {"nats_per_token": 2.0, "bits_per_byte": 3.0}, "notes": {"nats_per_token": 3.5}},
+    "training_loss": {"step": 2_400, "loss": 0.5, "steps": 10},
+    "memorizing": "it did",
+    "step": 2_400,
+    "settings": {"size": "5M", "steps": 2_400},
+    "corpora": [{"name": "poems"}, {"name": "tunes"}],
+    "started_from": {"name": "base", "step": 30_000, "weights_sha256": "ef"},
+}
+
+
+def test_a_run_that_memorizes_says_so_and_which_weights_are_used(
+    stage: Any, capsys: pytest.CaptureFixture[str]
+) -> None:
+    stage("load", OVERFIT)
+    assert inspected("r", capsys) == [
+        "r: a run of text, notes, 2,400 steps",
+        "",
+        "  model     874,880 parameters (5M, context 64), of which 2,000 are learned (adapters)",
+        "  began as  base at step 30,000",
+        "  learned   corpora poems, tunes; target tokens: 1,000 of text, 20,000 of notes",
+        "  held out  average 2.500 nats per token: text 3.000 bits per byte (2.000 nats per token), notes 3.500 nats",
+        "              per token",
+        "  best      step 1,200: average 2.000 nats per token: text 2.250 bits per byte (1.500 nats per token), notes",
+        "              3.000 nats per token; the last is 25 % above it. `weft generate` uses the best",
+        "  training  loss 0.500, the mean of the last 10 steps",
+        "  overfit   held-out loss rose from 2.000 at step 1,200 to 2.500, while that of training is 0.500: the model",
+        "              began to memorize; more data, a smaller --size or fewer steps would help",
+        "",
+        "next    weft generate r 'your prompt' --to text",
+        "        weft plot r",
+        "        weft merge r --out r-merged",
+    ]
+
+
+def test_inspect_says_where_a_run_stopped(stage: Any, capsys: pytest.CaptureFixture[str]) -> None:
+    stage("load", {**RUN, "step": 60})
+    lines = inspected("r", capsys)
+    assert lines[0] == "r: a run of image, stopped at step 60 of 711"
+    assert "next    weft train --resume r" in lines
+    nothing = {"held_out_loss": {"best": None, "last": None}, "training_loss": None, "parameters": None}
+    stage("load", {**RUN, **nothing, "step": 0, "parameters_trained": None})
+    assert inspected("r", capsys) == [
+        "r: a run of image, stopped at step 0 of 711",
+        "",
+        "  model     nano, context 64; it has no checkpoint yet",
+        "  learned   corpus photos: 769,386 target tokens in all steps",
+        "",
+        "next    weft train --resume r",
+    ]
+
+
+@pytest.mark.parametrize("summary", [SUMMARY, OVERFIT])
+def test_inspect_shows_everything_when_asked(
+    stage: Any, capsys: pytest.CaptureFixture[str], summary: dict[str, Any]
+) -> None:
+    stage("load", summary)
+    lines = inspected("r", capsys, "--all")
+    assert lines[0] == f"{summary['kind']} r"
+    labels = {line.strip().split("  ")[0] for line in lines if not line.startswith("   ")}
+    assert {name.replace("_", " ") for name in summary if name != "kind"} <= labels
 
 
 def test_inspect_json_is_the_summary(stage: Any, capsys: pytest.CaptureFixture[str]) -> None:

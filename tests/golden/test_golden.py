@@ -86,7 +86,7 @@ def test_the_run_is_read(golden: Path, expected: dict[str, Any], capsys: pytest.
     before = expected["run"]
     before["settings"].pop("micro_batches", None)  # what there is instead is the size of one
     assert told(before, summary) == before
-    assert weft_command(["inspect", str(golden / "run")]) == 0
+    assert weft_command(["inspect", "--all", str(golden / "run")]) == 0
     assert expected["run"]["weights_sha256"] in capsys.readouterr().out
 
 

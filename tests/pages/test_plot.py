@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -53,8 +54,8 @@ def titles(runs: Sequence[RunFolder]) -> list[tuple[str, str, list[str]]]:
 def test_runs_of_one_codec_share_their_panels(tmp_path: Path) -> None:
     runs = [make_run(tmp_path / name, text_rows(start), {"text": A}) for name, start in (("small", 5), ("large", 4))]
     assert titles(runs) == [
-        ("text", "nats per token", ["small", "large"]),
-        ("text", "bits per byte", ["small", "large"]),
+        ("text: nats per token", "nats per token", ["small", "large"]),
+        ("text: bits per byte", "bits per byte", ["small", "large"]),
     ]
     tokens, bits = panels_of(runs, "steps")
     assert len(tokens.curves[0].training[0]) == 100
@@ -65,9 +66,9 @@ def test_runs_of_one_codec_share_their_panels(tmp_path: Path) -> None:
 def test_tokens_of_different_codecs_are_not_compared_but_bytes_are(tmp_path: Path) -> None:
     runs = [make_run(tmp_path / name, text_rows(5), {"text": codec}) for name, codec in (("one", A), ("two", B))]
     assert titles(runs) == [
-        ("text (codec aaaaaaaa)", "nats per token", ["one"]),
-        ("text", "bits per byte", ["one", "two"]),
-        ("text (codec bbbbbbbb)", "nats per token", ["two"]),
+        ("text: nats per token (codec aaaaaaaa)", "nats per token", ["one"]),
+        ("text: bits per byte", "bits per byte", ["one", "two"]),
+        ("text: nats per token (codec bbbbbbbb)", "nats per token", ["two"]),
     ]
 
 
@@ -78,9 +79,9 @@ def test_modalities_have_panels_of_their_own_and_their_mean_another(tmp_path: Pa
     rows = [{"step": 10, "loss": 2.5}, {"step": 10, "validation/image/nats_per_token": 2.6}]
     alone = make_run(tmp_path / "alone", rows, {"image": B})
     assert titles([mixed, alone]) == [
-        ("text, image", "loss", ["mixed"]),
-        ("text", "nats per token", ["mixed"]),
-        ("image", "nats per token", ["mixed", "alone"]),
+        ("text, image: loss", "loss", ["mixed"]),
+        ("text: nats per token", "nats per token", ["mixed"]),
+        ("image: nats per token", "nats per token", ["mixed", "alone"]),
     ]
 
 
@@ -141,6 +142,19 @@ def test_names_are_as_short_as_they_can_be(tmp_path: Path) -> None:
     assert distinct_names([one, three]) == ["run", "other"]
     assert distinct_names([one, two]) == ["a/run", "b/run"]
     assert distinct_names([one, one]) == ["run", "run"]
+
+
+def test_equal_runs_do_not_hide_each_other(tmp_path: Path) -> None:
+    runs = [make_run(tmp_path / name, text_rows(5), {"text": A}) for name in ("one", "again")]
+    runs.append(make_run(tmp_path / "other", text_rows(4), {"text": A}))
+    drawn = {}
+    for number in (1, 2, 3):
+        draw_losses(runs[:number], tmp_path / "loss.svg")
+        drawn[number] = (tmp_path / "loss.svg").read_text()
+    widths = {number: re.findall(r"stroke-width: ([\d.]+)", picture) for number, picture in drawn.items()}
+    assert "4.1" in widths[2], "the first is wider, and seen around the second"
+    assert "4.1" not in widths[1]
+    assert widths[3].count("4.1") == widths[2].count("4.1"), "another run is drawn as ever"
 
 
 @pytest.mark.parametrize("kind", ["png", "pdf", "svg"])

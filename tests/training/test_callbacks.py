@@ -10,8 +10,9 @@ from typing import Any
 
 import pytest
 
+from weft.interfaces.progress import Silent
 from weft.storage.run import RunFolder, RunManifest
-from weft.training.callbacks import LOG_EVERY, LogMetrics
+from weft.training.callbacks import LOG_EVERY, LogMetrics, ShowEvaluation
 
 
 @pytest.fixture
@@ -139,3 +140,29 @@ def test_every_row_is_told(folder: RunFolder) -> None:
     log.after_evaluation(at(1, 1), {"loss": 4.0})
     assert told == list(folder.metrics())
     assert told[1] == {"step": 1, "validation/loss": 4.0}
+
+
+class Notes(Silent):
+    """Keeps what is noted."""
+
+    def __init__(self) -> None:
+        self.notes: list[str] = []
+
+    def note(self, message: str) -> None:
+        self.notes.append(message)
+
+
+def test_evaluations_are_told_in_words() -> None:
+    said = Notes()
+    show = ShowEvaluation(said)
+    text = {"text/nats_per_token": 1.5, "text/bits_per_byte": 2.25}
+    show.after_evaluation(at(1200, 3000), {"loss": 1.5, **text})
+    several = {"loss": 2.0, **text, "image/nats_per_token": 2.5, "image-to-text/nats_per_token": 0.125}
+    show.after_evaluation(at(2400, 3000), several)
+    show.after_evaluation(at(3000, 3000), {"loss": 1.25})
+    assert said.notes == [
+        "step 1,200: held-out text 2.250 bits per byte (1.500 nats per token); the best so far",
+        "step 2,400: held-out average 2.000 nats per token: text 2.250 bits per byte (1.500 nats per token), "
+        "image 2.500 nats per token, image-to-text 0.125 nats per token",
+        "step 3,000: held-out loss 1.250; the best so far",
+    ]

@@ -204,7 +204,7 @@ class TestDecide:
         assert settle(self.data, size="small", steps=7, batch_size=32).settings.micro_batch_size == 8
 
     def test_a_batch_that_is_larger_than_the_data(self) -> None:
-        with pytest.raises(weft.OptionError, match=r"batch_size is 5000, but there are only 6\d\d rows to learn from"):
+        with pytest.raises(weft.OptionError, match=r"batch_size is 5,000, but there are only 6\d\d rows to learn from"):
             settle(self.data, size="small", steps=7, batch_size=5000)
 
     def test_nothing_to_train_on(self) -> None:

@@ -3,40 +3,28 @@
 from __future__ import annotations
 
 import shlex
-import textwrap
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from weft.cli.rows import aligned
 from weft.errors import PluginError
+from weft.pages.numbers import count
 from weft.plugins.options import describe
 from weft.plugins.registry import get_registry
 from weft.preparation.report.provenance import left_out
 from weft.storage.corpus import REPORT
 
-WIDTH = 110
 SOURCES = 5
 """Sources that are listed."""
-LABEL = 10
 
 
 def corpus_text(summary: Mapping[str, Any], path: Path) -> Iterator[str]:
     """Lines on what ``Corpus.summary`` gave, the page that shows more, and the command that comes next."""
     modality = summary["modalities"][0]
-    yield f"{path}: a corpus of {modality}, {_n(summary['kept'])} of {_n(summary['samples'], 'sample')} kept"
+    yield f"{path}: a corpus of {modality}, {count(summary['kept'])} of {count(summary['samples'], 'sample')} kept"
     yield ""
-    for label, lines in _rows(summary):
-        for number, line in enumerate(lines):
-            first = f"  {label if number == 0 else '':<{LABEL}}"
-            # What is copied from a terminal (names, options, hashes) stays in one piece.
-            yield from textwrap.wrap(
-                line,
-                WIDTH,
-                initial_indent=first,
-                subsequent_indent=" " * (LABEL + 4),
-                break_long_words=False,
-                break_on_hyphens=False,
-            )
+    yield from aligned(_rows(summary))
     yield ""
     if (path / REPORT).is_file():
         yield f"report  {path / REPORT}"
@@ -45,26 +33,26 @@ def corpus_text(summary: Mapping[str, Any], path: Path) -> Iterator[str]:
 
 def _rows(summary: Mapping[str, Any]) -> Iterator[tuple[str, Sequence[str]]]:
     yield "from", _sources(summary)
-    read = f"{_n(summary['items'], 'item')} offered (files, rows of tables, members of archives), "
-    yield "items", [f"{read}{_n(summary['items_read'])} read", *_reasons(summary, of_items=True)]
+    read = f"{count(summary['items'], 'item')} offered (files, rows of tables, members of archives), "
+    yield "items", [f"{read}{count(summary['items_read'])} read", *_reasons(summary, of_items=True)]
     rejected = sum(summary["rejected"].values())
-    kept = f"{_n(summary['samples'])} in the items, {_n(summary['kept'])} kept, {_n(rejected)} rejected"
+    kept = f"{count(summary['samples'])} in the items, {count(summary['kept'])} kept, {count(rejected)} rejected"
     yield "samples", [kept, *_reasons(summary, of_items=False)]
     if summary["captioned"] or summary["modalities"] != ["text"]:
         yield "captions", [_captions(summary)]
     if summary.get("screened"):
         yield "screened", [_screened(summary["screened"])]
     parts = summary["parts"]
-    split = f"{_n(parts['train'], 'part')} of samples to train on, {_n(parts['validation'])} to validate with"
+    split = f"{count(parts['train'], 'part')} of samples to train on, {count(parts['validation'])} to validate with"
     yield "split", [f"{split} (held out: {summary['held_out']})"]
-    yield "tokens", [_n(summary["tokens"])]
+    yield "tokens", [count(summary["tokens"])]
     yield "codec", [_codec(name, entry) for name, entry in summary["codecs"].items()]
     options = _unusual(summary["modalities"][0], summary["options"])
     if options:
         yield "options", [" ".join(f"{name}={_option(value)}" for name, value in options.items())]
     extra = left_out({"auxiliary": summary["auxiliary"], "table_rows": summary["table_rows"]})
     if extra:
-        yield "left out", ["; ".join(extra).replace("\u202f", " ")]
+        yield "left out", ["; ".join(extra)]
     yield "hash", [summary["sha256"]]
 
 
@@ -75,16 +63,16 @@ def _sources(summary: Mapping[str, Any]) -> list[str]:
         said += [f"weight {source['weight']:g}"] if source.get("weight", 1) != 1 else []
         lines.append(" ".join([source["location"], *([f"({', '.join(said)})"] if said else [])]))
     more = len(summary["sources"]) - SOURCES
-    return [*lines, f"and {_n(more)} more"] if more > 0 else lines
+    return [*lines, f"and {count(more)} more"] if more > 0 else lines
 
 
 def _reasons(summary: Mapping[str, Any], *, of_items: bool) -> Iterator[str]:
     """A line for each reason, with the first that was turned away for it."""
     counts = summary["items_rejected" if of_items else "rejected"]
-    width = max((len(_n(count)) for count in counts.values()), default=0)
+    width = max((len(count(number)) for number in counts.values()), default=0)
     name_width = max(map(len, counts), default=0)
-    for reason, count in counts.items():
-        yield f"{_n(count):>{width}} {reason:<{name_width}}  {_example(summary, reason, of_items)}".rstrip()
+    for reason, number in counts.items():
+        yield f"{count(number):>{width}} {reason:<{name_width}}  {_example(summary, reason, of_items)}".rstrip()
 
 
 def _example(summary: Mapping[str, Any], reason: str, of_items: bool) -> str:
@@ -99,7 +87,7 @@ def _captions(summary: Mapping[str, Any]) -> str:
     captioned, kept = summary["captioned"], summary["kept"]
     if not captioned:
         return "none of the kept samples has one"
-    return f"{'all' if captioned == kept else f'{_n(captioned)} of {_n(kept)}'} kept samples have one"
+    return f"{'all' if captioned == kept else f'{count(captioned)} of {count(kept)}'} kept samples have one"
 
 
 def _screened(screened: Mapping[str, Any]) -> str:
@@ -109,8 +97,8 @@ def _screened(screened: Mapping[str, Any]) -> str:
 
 def _codec(modality: str, entry: Mapping[str, Any]) -> str:
     quality = "".join(f", {name} {value:.4g}" for name, value in entry["quality"].items())
-    learned = f", learned in {_n(entry['steps'], 'step')}" if entry.get("steps") else ""
-    return f"{entry['name']} of {modality}: {_n(entry['vocab_size'], 'id')}{learned}{quality}"
+    learned = f", learned in {count(entry['steps'], 'step')}" if entry.get("steps") else ""
+    return f"{entry['name']} of {modality}: {count(entry['vocab_size'], 'id')}{learned}{quality}"
 
 
 def _unusual(modality: str, options: Mapping[str, Any]) -> Mapping[str, Any]:
@@ -130,8 +118,3 @@ def _option(value: Any) -> str:
     if isinstance(value, bool):
         return str(value).lower()
     return ",".join(map(str, value)) if isinstance(value, list) else str(value)
-
-
-def _n(number: int, unit: str = "") -> str:
-    text = f"{number:,}".replace(",", " ")
-    return text if not unit else f"{text} {unit if number == 1 else unit + 's'}"

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+from weft.pages.numbers import about, count
+
 MEMORY = {
     "weights": "weights",
     "gradients": "gradients",
@@ -26,34 +28,35 @@ def plan_text(plan: Mapping[str, Any]) -> Iterator[str]:
     model, settings, tokens, memory, time = (plan[name] for name in ("model", "settings", "tokens", "memory", "time"))
     yield "dry run: nothing is trained or written"
     yield (
-        f"  parameters   {plan['parameters']:,} ({settings['size']}): {model['layers']} layers, "
-        f"width {model['width']}, {model['heads']} heads, {model['vocab_size']:,} ids, "
+        f"  parameters   {plan['parameters']:,} ({settings['size']}): {count(model['layers'], 'layer')}, "
+        f"width {model['width']:,}, {count(model['heads'], 'head')}, {model['vocab_size']:,} ids, "
         f"context {model['context_length']:,}"
     )
     yield (
-        f"  tokens       {tokens['learned']:,} to learn: {plan['epochs']:.3g} epochs of the {tokens['corpus']:,} there "
-        f"are; {tokens['recommended']:,} are recommended for this size"
+        f"  tokens       {tokens['learned']:,} to learn: {about(plan['epochs'], 'epoch')} of the {tokens['corpus']:,} "
+        f"there are; {tokens['recommended']:,} are recommended for this size"
     )
     yield (
-        f"  steps        {plan['steps']:,} of {settings['batch_size']:,} rows, learning rate "
+        f"  steps        {plan['steps']:,} of {count(settings['batch_size'], 'row')}, learning rate "
         f"{settings['learning_rate']:g}, {settings['schedule']}, dropout {settings['dropout']:g}"
     )
     yield f"  time         {_duration(time['total'])}: {_how(time)}"
     yield (
-        f"  memory       {_size(memory['total'])} of a process, {memory['rows_at_once']} rows at once, on "
+        f"  memory       {_size(memory['total'])} of a process, {count(memory['rows_at_once'], 'row')} at once, on "
         f"{settings['device']}, where {_size(memory['free'])} are free"
     )
     for name, words in MEMORY.items():
         if memory[name]:
             yield f"    {words:<30} {_size(memory[name]):>10}"
-    shares = ", ".join(f"{_size(total)} over {count}" for count, total in memory["sharded"].items())
+    shares = ", ".join(f"{_size(total)} over {processes}" for processes, total in memory["sharded"].items())
     yield f"    with --shard full, of each     {shares} processes"
     if memory["total"] > memory["free"] + memory["program"]:
         yield "  this is more than there is: choose a smaller size or context, or spread the model (--shard full)"
 
 
 def _how(time: Mapping[str, Any]) -> str:
-    each = f"{_duration(time['step'])} a step, {time['evaluations']} evaluations of {_duration(time['evaluation'])}"
+    evaluations = f"{count(time['evaluations'], 'evaluation')} of {_duration(time['evaluation'])}"
+    each = f"{_duration(time['step'])} a step, {evaluations}"
     if time["source"] == "measured":
         return f"{each}, as timed here"
     return f"{each}, estimated from the arithmetic of the model, since a step is too large to be timed here"
@@ -68,8 +71,8 @@ def _duration(seconds: float) -> str:
     return f"{seconds:.3g} s"
 
 
-def _size(count: float) -> str:
+def _size(number: float) -> str:
     for unit, name in ((1 << 30, "GiB"), (1 << 20, "MiB"), (1 << 10, "KiB")):
-        if count >= unit:
-            return f"{count / unit:.3g} {name}"
-    return f"{count:g} B"
+        if number >= unit:
+            return f"{number / unit:.3g} {name}"
+    return f"{number:g} B"

@@ -83,9 +83,9 @@ class _PlainTask:
     def _show(self, *, ended: bool) -> None:
         self._shown = self._clock()
         seconds = self._shown - self._began
-        of = f"/{self._total}" if self._total is not None and not ended else ""
+        of = f"/{self._total:,}" if self._total is not None and not ended else ""
         rate = (self._done - self._before) / seconds if seconds > 0 else 0.0
-        parts = [f"{self._description}: {self._done}{of} {plural(self._unit, self._total or self._done)}"]
+        parts = [f"{self._description}: {self._done:,}{of} {plural(self._unit, self._total or self._done)}"]
         if ended:
             parts.append(f"in {duration(seconds)}")
         if rate:

@@ -10,12 +10,14 @@ from typing import Any
 import click
 
 from weft.cli.corpus_text import corpus_text
+from weft.cli.run_text import run_text
 from weft.cli.session import CommandSession
+from weft.pages.numbers import count
 
 
-def print_summary(summary: Mapping[str, Any], path: Path, *, as_json: bool) -> None:
-    """Print what ``Corpus.summary`` or ``Run.summary`` gave, as one JSON object or as lines for a person; the latter
-    not where the command was told to be quiet."""
+def print_summary(summary: Mapping[str, Any], path: Path, *, as_json: bool, whole: bool = False) -> None:
+    """Print what ``Corpus.summary`` or ``Run.summary`` gave, as one JSON object or as lines for a person: a few with
+    what matters, or the ``whole`` of it. Nothing but JSON is printed where the command was told to be quiet."""
     if as_json:
         click.echo(json.dumps(summary, ensure_ascii=False))
         return
@@ -23,17 +25,17 @@ def print_summary(summary: Mapping[str, Any], path: Path, *, as_json: bool) -> N
     session = context.find_object(CommandSession) if context is not None else None
     if session is not None and session.quiet:
         return
-    for line in corpus_text(summary, path) if summary["kind"] == "corpus" else run_text(summary, path):
+    for line in whole_text(summary, path) if whole else _text(summary, path):
         click.echo(line)
 
 
-def run_text(summary: Mapping[str, Any], path: Path) -> Iterator[str]:
-    """Lines on a run; one that ended before its last step says how to go on."""
-    yield f"run {path}"
-    step, steps = summary["step"], summary["settings"]["steps"]
-    if step < steps:
-        again = f"`weft train` with the same corpora, --out {path} and --resume goes on"
-        yield f"  stopped at step {step} of {steps}; {again}"
+def _text(summary: Mapping[str, Any], path: Path) -> Iterator[str]:
+    return corpus_text(summary, path) if summary["kind"] == "corpus" else run_text(summary, path)
+
+
+def whole_text(summary: Mapping[str, Any], path: Path) -> Iterator[str]:
+    """All of a summary."""
+    yield f"{summary['kind']} {path}"
     yield from render(summary)
 
 
@@ -79,7 +81,7 @@ def _value(value: Any) -> str:
     if isinstance(value, bool):
         return "yes" if value else "no"
     if isinstance(value, int):
-        return f"{value:,}".replace(",", " ")
+        return count(value)
     if isinstance(value, float):
         return f"{value:.4g}"
     if isinstance(value, Mapping):

@@ -67,10 +67,12 @@ def train(
 ) -> None:
     """Train a model on one or several corpora.
 
-    With --resume alone, a run goes on with the corpora and options that it was begun with.
+    `weft train --resume RUN` goes on with a run, with the corpora and options that it was begun with.
     """
     if dry_run and resume:
         raise click.UsageError("a dry run is of a training that begins; leave out --resume or --dry-run")
+    if out is None and resume:
+        corpora, out = (), _to_resume(corpora)
     if out is None and not dry_run:
         raise click.UsageError("name the folder to write by --out")
     reporter = session.reporter()
@@ -88,6 +90,13 @@ def train(
     run = weft.train(list(corpora), out=out, resume=resume, force=force, reporter=reporter, **options)
     if rank_here() == 0:
         print_summary(run.summary(), out, as_json=as_json)
+
+
+def _to_resume(named: tuple[Path, ...]) -> Path:
+    """The run that is named in the place of corpora."""
+    if len(named) == 1 and (named[0] / "run.json").exists():
+        return named[0]
+    raise click.UsageError("name the run to go on with: `weft train --resume RUN`, or `--resume --out RUN`")
 
 
 def _print_plan(plan: dict[str, Any], *, as_json: bool) -> None:

@@ -11,6 +11,7 @@ import numpy as np
 import numpy.typing as npt
 
 from weft.errors import FolderError, OptionError
+from weft.pages.losses import UNITS, unit_words
 from weft.storage.run import RunFolder
 
 Axis = Literal["steps", "tokens", "minutes"]
@@ -18,7 +19,6 @@ Axis = Literal["steps", "tokens", "minutes"]
 HELD_OUT = "validation/"
 """How names of held-out figures begin in the log."""
 
-_UNITS = {"nats_per_token": "nats per token", "bits_per_byte": "bits per byte"}
 _SMOOTHED_OVER = 0.02
 """Share of the points of a run that a smoothed one is the mean of."""
 _FEW = 20
@@ -127,7 +127,7 @@ def _rows(run: RunFolder) -> list[dict[str, Any]]:
 def _measured(rows: Sequence[Mapping[str, Any]], modalities: Sequence[str]) -> list[str]:
     """What has a panel: every figure of a modality, and the mean loss where it is none of them."""
     names = {key.removeprefix(HELD_OUT) for row in rows for key in row}
-    figures = [f"{modality}/{unit}" for modality in modalities for unit in _UNITS]
+    figures = [f"{modality}/{unit}" for modality in modalities for unit in reversed(UNITS)]
     figures += sorted(name for name in names - set(figures) if name.partition("/")[0] in modalities)
     found = [name for name in figures if name in names]
     alone = len(modalities) == 1 and f"{modalities[0]}/nats_per_token" in found
@@ -159,8 +159,8 @@ def _title(key: str, modalities: Sequence[str]) -> tuple[str, str]:
     """``(title, unit)``"""
     modality, slash, unit = key.partition("/")
     if not slash:
-        return ", ".join(modalities), "loss"
-    return modality, _UNITS.get(unit, unit.replace("_", " "))
+        return f"{', '.join(modalities)}: loss", "loss"
+    return f"{modality}: {unit_words(unit)}", unit_words(unit)
 
 
 def _identity(key: str, run: RunFolder) -> tuple[str, ...]:

@@ -4,9 +4,15 @@ from __future__ import annotations
 
 
 def count(number: int, unit: str = "") -> str:
-    """``12 345 files``, the thousands parted by a narrow space."""
-    text = f"{number:,}".replace(",", "\u202f")
+    """``12,345 files``, ``1 file``."""
+    text = f"{number:,}"
     return text if not unit else f"{text} {unit if number == 1 or unit.endswith('s') else unit + 's'}"
+
+
+def about(number: float, unit: str) -> str:
+    """``2.51 epochs``, ``1 epoch``: three digits."""
+    shown = f"{number:.3g}"
+    return f"{shown} {unit if shown == '1' else unit + 's'}"
 
 
 def size(number: int) -> str:

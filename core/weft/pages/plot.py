@@ -7,6 +7,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+
 from weft.errors import OptionError
 from weft.pages.curves import Axis, Curve, Panel, panels_of
 from weft.storage.atomic import write_bytes
@@ -71,26 +73,33 @@ def _picture(panels: Sequence[Panel], axis: Axis, *, log_x: bool, log_y: bool) -
     figure = Figure(figsize=(7.5 if columns == 1 else 11, 4.2 * rows + 0.25 * legend_rows), layout="constrained")
     for place, panel in enumerate(panels, 1):
         axes = figure.add_subplot(rows, columns, place)
-        for curve in panel.curves:
-            _draw(axes, curve, names.index(curve.name), faint=len(names) <= _FAINT_UP_TO)
+        for curve, hidden in zip(panel.curves, covers(panel.curves), strict=True):
+            _draw(axes, curve, names.index(curve.name), hidden, faint=len(names) <= _FAINT_UP_TO)
         _label(axes, panel, axis, log_x=log_x, log_y=log_y)
     handles = _legend_handles(names)
     figure.legend(handles=handles, loc="outside lower center", ncols=_LEGEND_COLUMNS, frameon=False)
     return figure
 
 
-def _draw(axes: Axes, curve: Curve, number: int, *, faint: bool) -> None:
+def covers(curves: Sequence[Curve]) -> list[int]:
+    """How many of those that are drawn after each have its very points, and would hide it."""
+    shown = [tuple(np.concatenate(points).tobytes() for points in (curve.training, curve.held_out)) for curve in curves]
+    return [shown[place + 1 :].count(points) for place, points in enumerate(shown)]
+
+
+def _draw(axes: Axes, curve: Curve, number: int, hidden: int, *, faint: bool) -> None:
+    """One run; what others lie on top of is so much wider that it can be seen around them."""
     style = _style(number)
     if faint:
         axes.plot(*curve.training, color=style["color"], linewidth=0.6, alpha=0.3)
-    axes.plot(*curve.smoothed, color=style["color"], linestyle=style["linestyle"], linewidth=1.6)
+    axes.plot(*curve.smoothed, color=style["color"], linestyle=style["linestyle"], linewidth=1.6 + 2.5 * hidden)
     axes.plot(
         *curve.held_out,
         color=style["color"],
         linestyle=":",
         linewidth=1.0,
         marker=style["marker"],
-        markersize=5.5,
+        markersize=5.5 + 4 * hidden,
         markeredgecolor="white",
         markeredgewidth=0.6,
     )

@@ -19,6 +19,7 @@ from weft.interfaces.preparer import AnyPreparer, FittedCodec
 from weft.interfaces.progress import Reporter
 from weft.interfaces.samples import Sample
 from weft.interfaces.trainer import Dataset, Fit, Trainer
+from weft.pages.numbers import count
 from weft.plugins.registry import Registry
 from weft.storage.atomic import new_folder, write_json
 from weft.storage.codecs import load_codec, save_codec
@@ -154,7 +155,7 @@ def _learn(material: Material, preparer: AnyPreparer, fit: Fit, reporter: Report
 
 def _tell(encoded: Encoded, modality: str, reporter: Reporter) -> None:
     entry = encoded.codecs[modality]
-    learned = f", learned in {entry['steps']} steps" if entry["steps"] else ""
+    learned = f", learned in {count(entry['steps'], 'step')}" if entry["steps"] else ""
     reporter.note(f"codec of {modality}: {entry['name']}, {entry['vocab_size']} ids{learned}")
 
 

@@ -24,6 +24,7 @@ from weft.storage.figures import finite
 from weft.storage.schema import read_fields, read_manifest
 
 SCHEMA = 2
+METRICS, PREVIEWS = "metrics.jsonl", "previews"
 
 
 @dataclass(frozen=True, slots=True)
@@ -188,17 +189,11 @@ class RunFolder:
 
     @property
     def metrics_path(self) -> Path:
-        return self.path / "metrics.jsonl"
+        return self.path / METRICS
 
     def metrics(self) -> Iterator[dict[str, Any]]:
         """What was logged, in order; an incomplete last line (a killed process) is left out."""
-        if not self.metrics_path.exists():
-            return
-        for line in self.metrics_path.read_text(encoding="utf-8").splitlines():
-            try:
-                yield json.loads(line)
-            except ValueError:
-                return
+        return read_metrics(self.metrics_path)
 
     def log(self, row: Mapping[str, float]) -> None:
         """Append a row to the log, without what is not finite."""
@@ -209,6 +204,17 @@ class RunFolder:
         """Drop what was logged after a step that training goes back to."""
         kept = [_json_row(row) for row in self.metrics() if row["step"] <= step]
         write_text(self.metrics_path, "".join(kept))
+
+
+def read_metrics(path: Path) -> Iterator[dict[str, Any]]:
+    """The rows of a log; none where there is no such file."""
+    if not path.exists():
+        return
+    for line in path.read_text(encoding="utf-8").splitlines():
+        try:
+            yield json.loads(line)
+        except ValueError:
+            return
 
 
 def _json_row(row: Mapping[str, float]) -> str:

@@ -88,6 +88,7 @@ def run_summary(run: RunFolder) -> dict[str, Any]:
         "weights_sha256": checkpoints["last"]["weights_sha256"] if begun else None,
         "validation": _by_modality(best),
         "validation_last": _by_modality(last),
+        "held_out_loss": {"best": _mean_held_out(best), "last": _mean_held_out(last)},
         "training_loss": _training_loss(run),
         "memorizing": memorizing(best, last),
         "generate_uses": "best" if begun else None,
@@ -138,13 +139,23 @@ def _by_modality(held_out: Mapping[str, float]) -> dict[str, dict[str, float]]:
     return figures
 
 
+def _mean_held_out(held_out: Mapping[str, float]) -> dict[str, float] | None:
+    """The mean over all tokens, and the step of it."""
+    if not {"step", "loss"} <= held_out.keys():
+        return None
+    return {"step": int(held_out["step"]), "loss": held_out["loss"]}
+
+
 def _training_loss(run: RunFolder) -> dict[str, float] | None:
     """What was logged last while training: the mean loss of the few steps up to ``step``."""
     try:
         logged = [{"step": row["step"], "loss": row["loss"]} for row in run.metrics() if "loss" in row]
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise FolderError(f"{run.metrics_path} is damaged ({error!r}); restore the file, or remove it") from error
-    return logged[-1] if logged else None
+    if not logged:
+        return None
+    before = logged[-2]["step"] if len(logged) > 1 else 0
+    return {**logged[-1], "steps": logged[-1]["step"] - before}
 
 
 def memorizing(best: Mapping[str, float], last: Mapping[str, float]) -> str | None:

@@ -9,6 +9,7 @@ from statistics import fmean
 
 from weft.interfaces.callback import Callback, Figures, Training
 from weft.interfaces.progress import Reporter, Task
+from weft.pages.losses import losses_text
 from weft.storage.figures import finite
 from weft.storage.run import RunFolder
 from weft.training.throughput import Speed
@@ -140,5 +141,5 @@ class ShowEvaluation(Callback):
     def after_evaluation(self, training: Training, figures: Figures) -> None:
         improved = figures["loss"] < self._best
         self._best = min(self._best, figures["loss"])
-        shown = ", ".join(f"{name} {value:.3f}" for name, value in figures.items() if "/" in name)
-        self._reporter.note(f"step {training.step}: held-out {shown}{' (best so far)' if improved else ''}")
+        best = "; the best so far" if improved else ""
+        self._reporter.note(f"step {training.step:,}: held-out {losses_text(figures)}{best}")

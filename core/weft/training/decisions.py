@@ -17,6 +17,7 @@ from weft.interfaces.segments import SequenceBuilder
 from weft.models.config import ModelConfig
 from weft.models.sizes import Size, pick_size
 from weft.models.transformer import parameter_count
+from weft.pages.numbers import about, count
 from weft.training.calibration import BACKWARD, Timing, evaluations_of, steps_within
 from weft.training.data import Rows, TokenSource, longest_document
 from weft.training.estimate import Estimator
@@ -114,9 +115,8 @@ def decide(
     if len(train.rows) == 0:
         raise TrainingError("there is nothing to train on: the training part is empty")
     if settings.batch_size > len(train.rows):
-        raise OptionError(
-            f"batch_size is {settings.batch_size}, but there are only {len(train.rows)} rows to learn from; lower it"
-        )
+        there = f"there {'is' if len(train.rows) == 1 else 'are'} only {count(len(train.rows), 'row')} to learn from"
+        raise OptionError(f"batch_size is {settings.batch_size:,}, but {there}; lower it")
     if "batch_size" not in options:
         settings = replace(settings, batch_size=default_batch(size, train))
     if start is None:
@@ -138,12 +138,13 @@ def describe(decided: Decisions, material: Material) -> str:
     with torch.device("meta"):
         parameters = parameter_count(material.trainer(decided.model, decided.vocabulary, settings).build_model())
     tokens = sum(s.target_length(int(i)) for s in material.sources for i in (~s.held_out).nonzero()[0])
-    learned = ", ".join(f"{task} {count:,}" for task, count in decided.target_tokens.items())
+    learned = ", ".join(f"{task} {number:,}" for task, number in decided.target_tokens.items())
     mixture = f"target tokens: {learned}; " if len(decided.target_tokens) > 1 else ""
     return (
-        f"{parameters / 1e6:.2f} M parameters, context {decided.model.context_length}, {tokens:,} training tokens; "
-        f"{settings.steps:,} steps of {settings.batch_size} rows ({decided.epochs:.3g} epochs), {mixture}"
-        f"dropout {settings.dropout:g}, {settings.device} with {settings.threads} threads, seed {settings.seed}; "
+        f"{parameters / 1e6:.2f} M parameters, context {decided.model.context_length:,}, {tokens:,} training tokens; "
+        f"{count(settings.steps, 'step')} of {count(settings.batch_size, 'row')} ({about(decided.epochs, 'epoch')}), "
+        f"{mixture}dropout {settings.dropout:g}, {settings.device} with {count(settings.threads, 'thread')}, "
+        f"seed {settings.seed}; "
         f"{_how(settings, decided.model.width)}"
     )
 

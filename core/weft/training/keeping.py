@@ -175,7 +175,7 @@ def ending_well(loop: Loop, folder: RunFolder, reporter: Reporter) -> Iterator[N
         raise TrainingError(_no_room(folder, error)) from error
     if loop.step < loop.steps:
         number = asked[0] if asked else signal.SIGTERM  # it reached another process
-        raise Stopped(f"stopped at step {loop.step} of {loop.steps}, saved; go on with --resume", number)
+        raise Stopped(f"stopped at step {loop.step:,} of {loop.steps:,}, saved; go on with --resume", number)
 
 
 def _no_room(folder: RunFolder, error: OSError) -> str:

@@ -9,6 +9,7 @@ from typing import TypeVar
 import torch
 
 from weft.models.device import is_out_of_memory
+from weft.pages.numbers import count
 
 T = TypeVar("T")
 
@@ -51,5 +52,6 @@ class BackOff:
                 torch.cuda.empty_cache()
             before, self.rows = self.rows, -(-self.rows // 2)
             self.note(
-                f"memory does not suffice for {before} rows at once: a step is computed by {self.rows} from now on"
+                f"memory does not suffice for {count(before, 'row')} at once: a step is computed by {self.rows} from "
+                f"now on"
             )

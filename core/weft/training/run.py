@@ -202,10 +202,10 @@ def _train(
             notes = state.notes
             if state.step == settings.steps:
                 reporter.note(
-                    f"the run has made all of its {settings.steps} steps; one may go on from it by --init-from"
+                    f"the run has made all of its {settings.steps:,} steps; one may go on from it by --init-from"
                 )
             elif state.step:
-                reporter.note(f"going on from step {state.step} of {settings.steps}")
+                reporter.note(f"going on from step {state.step:,} of {settings.steps:,}")
         with reporter.task("training", settings.steps, "step", loop.step) as task:
             watchers = make_watchers(
                 loop=loop,

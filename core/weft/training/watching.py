@@ -15,7 +15,7 @@ from weft.interfaces.progress import Reporter, Task
 from weft.models.transformer import Transformer
 from weft.plugins.registry import Registry
 from weft.storage.codecs import load_codec
-from weft.storage.run import RunFolder
+from weft.storage.run import PREVIEWS, RunFolder
 from weft.training.callbacks import LogMetrics, ShowEvaluation, ShowProgress, StartStep
 from weft.training.data import TokenSource
 from weft.training.foreign import ForeignCallback, foreign_callbacks
@@ -24,9 +24,6 @@ from weft.training.previews import Draw, MakePreviews, choose_requests
 from weft.training.settings import RunSettings
 from weft.training.tensorboard import TensorBoardEvents
 from weft.training.throughput import Speed, peak_of
-
-PREVIEWS = "previews"
-"""Folder of a run."""
 
 Painter: TypeAlias = Callable[[RunFolder, torch.device], Draw]
 """Generation for a run that is trained on a device: handed in, since training knows nothing of it."""

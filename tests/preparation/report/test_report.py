@@ -55,7 +55,7 @@ class Page(HTMLParser):
 
 
 def squeezed(text: str) -> str:
-    return " ".join(text.replace("\u202f", "").split())
+    return " ".join(text.split())
 
 
 def test_every_count_of_the_page_is_that_of_the_verdicts(text_corpus: Path, changed: Any, report: Any) -> None:

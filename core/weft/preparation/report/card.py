@@ -6,7 +6,7 @@ import json
 import re
 from collections.abc import Iterable, Sequence
 
-from weft.pages.numbers import figure
+from weft.pages.numbers import count, figure
 from weft.preparation.report.provenance import NOT_STATED
 from weft.preparation.report.view import View
 
@@ -107,8 +107,8 @@ def _making(view: View) -> str:
     entry = view.manifest["codecs"][view.modality]
     quality = ", ".join(f"{name} {figure(value)}" for name, value in view.tokens.quality)
     learned = view.manifest.get("learned_with") or {}
-    where = f" on {learned['device']} with {learned['threads']} threads" if entry.get("steps") and learned else ""
-    steps = f", learned in {entry['steps']} steps{where}" if entry.get("steps") else ""
+    where = f" on {learned['device']} with {count(learned['threads'], 'thread')}" if learned else ""
+    steps = f", learned in {count(entry['steps'], 'step')}{where}" if entry.get("steps") else ""
     parts.append(
         f"Codec: {_code(view.tokens.codec)}, {view.tokens.vocab_size:,} ids{steps}{'; ' + quality if quality else ''}."
     )

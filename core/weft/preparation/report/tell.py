@@ -21,11 +21,6 @@ CAPTION = 120
 
 def tell(explanation: Explanation) -> Iterator[str]:
     """Lines that a person reads; those that say more of the line before are indented."""
-    # Terminals and those who search their output want ordinary spaces.
-    yield from (line.replace("\u202f", " ") for line in _lines(explanation))
-
-
-def _lines(explanation: Explanation) -> Iterator[str]:
     yield f"{explanation.item}: {_headline(explanation)}"
     if explanation.verdict == "rejected":
         yield f"  {_rejection(explanation)}"
