@@ -38,7 +38,8 @@ def test_a_plan_is_what_training_does(text_corpus: weft.Corpus, tmp_path: Path) 
 def test_the_command_prints_it(text_corpus: weft.Corpus, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     command = ["train", str(text_corpus.path), "--dry-run", "--size", "100k", "--epochs", "2", "--threads", "1"]
     assert run(command) == 0
-    shown = capsys.readouterr().out
+    shown, told = capsys.readouterr()
+    assert [line.partition(":")[0] for line in told.splitlines()] == ["measuring memory", "timing"]
     for words in ("dry run", "parameters", "tokens", "steps", "time", "activations", "optimizer", "--shard full"):
         assert words in shown
     assert run([*command, "--json", "--out", str(tmp_path / "never")]) == 0

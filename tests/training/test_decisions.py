@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import dataclasses
+import itertools
 from collections.abc import Sequence
 from pathlib import Path
 from types import SimpleNamespace
-from typing import Any
+from typing import Any, Self
 
 import numpy as np
 import pytest
@@ -16,6 +18,7 @@ from typing_extensions import Unpack
 import weft
 from weft.codecs.sequence import Sequences
 from weft.codecs.vocabulary import Vocabulary
+from weft.interfaces.progress import Silent
 from weft.models.sizes import SIZES, Size
 from weft.training.calibration import EVALUATIONS, FEWEST_STEPS, Timing, steps_within
 from weft.training.data import TokenSource, longest_document, rows_of
@@ -32,6 +35,7 @@ from weft.training.mixture import Drawing, drawing_of
 from weft.training.next_token import NextTokenTrainer
 from weft.training.options import TrainOptions, check_options
 from weft.training.settings import RunSettings
+from weft.training.throughput import Peak
 from weft.training.world import World
 
 NANO = SIZES["nano"]
@@ -95,6 +99,13 @@ class TestContext:
         with pytest.raises(weft.OptionError, match="context 70 is shorter than the longest document, 71 tokens"):
             context_for([images], NANO, 70)
 
+    def test_no_context_is_longer_than_all_that_there_is(self) -> None:
+        text = source("text", [100] * 10)  # one in ten is held out
+        assert context_for([text], NANO, 9 * 102) == 9 * 102
+        with pytest.raises(weft.OptionError, match=r"context 919 is longer than all of the text .* 918 tokens; 128 is"):
+            context_for([text], NANO, 919)
+        assert context_for([text, source("image", [2000])], NANO, 2001) == 2001
+
 
 class TestBatch:
     @pytest.mark.parametrize(("length", "expected"), [(29, 2), (13, 4), (6, 8)])
@@ -123,6 +134,38 @@ class TestBatch:
         return drawing_of([corpus], Sequences(Vocabulary.build({"image": 20, "text": 20})), 1024, seed=0)
 
 
+class Said(Silent):
+    """Keeps what is noted, and how far tasks came."""
+
+    def __init__(self) -> None:
+        self.lines: list[str] = []
+
+    def note(self, message: str) -> None:
+        self.lines.append(message)
+
+    def warn(self, message: str) -> None:
+        self.lines.append(message)
+
+    def task(self, description: str, total: int | None, unit: str, done: int = 0) -> Any:
+        return Counted(self.lines, description)
+
+
+class Counted:
+    """Counts steps."""
+
+    def __init__(self, lines: list[str], description: str) -> None:
+        self.lines, self.description, self.done = lines, description, 0
+
+    def advance(self, amount: int = 1, **figures: float | str) -> None:
+        self.done += amount
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        self.lines.append(f"{self.description}: {self.done}")
+
+
 @pytest.fixture
 def small(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(SIZES, "small", SMALL)
@@ -132,7 +175,7 @@ def small(monkeypatch: pytest.MonkeyPatch) -> None:
 def steady(monkeypatch: pytest.MonkeyPatch) -> Timing:
     """Steps take a hundredth of a second, and decisions no time at all, however busy the machine is."""
     timing = Timing(0.01, 0.02, "measured")
-    monkeypatch.setattr("weft.training.decisions.time_of", lambda *_: timing)
+    monkeypatch.setattr("weft.training.outlook.time_of", lambda *_: timing)
     monkeypatch.setattr("weft.training.decisions.time", SimpleNamespace(monotonic=lambda: 0.0))
     return timing
 
@@ -211,6 +254,38 @@ class TestDecide:
         nothing = TokenSource("text", [np.zeros(9, dtype=np.uint16)], [None], np.array([True]))
         with pytest.raises(weft.TrainingError, match="nothing to train on"):
             settle(material(nothing), size="small", steps=7)
+
+    def test_steps_that_cannot_fit_a_budget_are_not_waited_for(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr("weft.training.calibration.peak_of", lambda *_: Peak(1e3, "measured"))
+        monkeypatch.setattr("weft.training.outlook.time_of", lambda *_: pytest.fail("a step was timed"))
+        with pytest.raises(weft.OptionError, match=r"5 minutes are too short on this machine: .*a shorter context"):
+            settle(self.data, size="small", minutes=5)
+        said = Said()
+        decide(self.data, {"size": "small", "steps": 3}, 1, World(), reporter=said)
+        assert [line for line in said.lines if "a step will take at least" in line]
+
+    def test_memory_of_the_program_is_that_of_the_beginning(
+        self, steady: Timing, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        held = itertools.count(1000)
+        monkeypatch.setattr("weft.training.decisions.program_bytes", lambda: next(held))
+        twice = settle(material(source("text", [40])), size="small", minutes=5)  # once more, with dropout
+        assert twice.settings.dropout > 0
+        assert twice.memory.program == 1000
+
+    def test_what_is_measured_is_told(self) -> None:
+        said = Said()
+        decide(self.data, {"size": "small", "epochs": 1}, 1, World(), reporter=said, outlook=True)
+        assert said.lines == ["measuring memory: 3", "timing: 13"]
+
+    def test_a_vocabulary_that_makes_a_model_larger_is_told(self) -> None:
+        said, corpus = Said(), source("text", [400] * 30)
+        for size in (20, 4000):
+            data = dataclasses.replace(material(corpus), vocab_sizes={"text": size}, bytes_per_token=[1] * size)
+            decide(data, {"size": "300k", "steps": 1}, 1, World(), reporter=said)
+        assert [line for line in said.lines if line.startswith("size")] == [
+            "size 300k is 662k parameters here: the vocabulary has 4,002 ids, and sizes are counted with 256"
+        ]
 
     def test_an_unknown_size(self) -> None:
         with pytest.raises(weft.OptionError, match="size 'huge' is unknown; choose one of nano, micro"):

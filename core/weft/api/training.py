@@ -105,7 +105,7 @@ def plan(
     with open_world() as world:
         reporter = reporter if reporter is not None and world.is_main else Silent()
         with _gathered(folders, chosen, world, reporter) as (material, start):
-            return plan_run(material, chosen, world, start)
+            return plan_run(material, chosen, world, start, reporter)
 
 
 def _begin(

@@ -50,7 +50,13 @@ class Timing:
         return steps * self.step + evaluations * self.evaluation
 
 
-def measure(loop: Loop, world: World, seconds: float, now: Callable[[], float] = time.monotonic) -> Timing:
+def measure(
+    loop: Loop,
+    world: World,
+    seconds: float,
+    now: Callable[[], float] = time.monotonic,
+    after_each: Callable[[], object] = lambda: None,
+) -> Timing:
     """Time some steps of a loop that is thrown away, for about so long, and one evaluation.
 
     Args:
@@ -58,17 +64,20 @@ def measure(loop: Loop, world: World, seconds: float, now: Callable[[], float] =
         world: The processes that train together; what the first of them measures counts.
         seconds: After so many, no further step is begun.
         now: Seconds.
+        after_each: Called after each timed step, and after the evaluation.
     """
     loop.train_step()  # allocates, and may compile
     began = now()
     count = 0
     while count < TIMED_STEPS and (count == 0 or world.first(now() - began) < seconds):
         loop.train_step()
+        after_each()
         count += 1
     step = world.first((now() - began) / count)
     began = now()
     if loop.judges:
         loop.evaluate()
+    after_each()
     return Timing(step, world.first(now() - began), "measured")
 
 
@@ -122,10 +131,15 @@ def steps_within(minutes: float, spent: float, timing: Timing) -> int:
         least = spent + timing.of_run(FEWEST_STEPS, EVALUATIONS[0])
         needed = 1.2 * least / (1 - RESERVE) / 60  # the machine may be busier next time
         raise OptionError(
-            f"{minutes:g} minutes are too short on this machine: a step takes {timing.step:.2g} s; "
-            f"allow at least {needed:.2g} minutes, or give --steps"
+            f"{minutes:g} minutes are too short on this machine: a step takes {_short(timing.step)} s; allow at least "
+            f"{_short(needed)} minutes, choose a shorter context, a smaller batch or size, or give --steps"
         )
     return steps
+
+
+def _short(number: float) -> str:
+    """Two digits, or all of a large number."""
+    return f"{number:.2g}" if number < 100 else f"{number:,.0f}"
 
 
 def _fitting(seconds: float, timing: Timing) -> int:

@@ -13,19 +13,20 @@ import torch
 from weft.codecs.sequence import Sequences
 from weft.codecs.vocabulary import Vocabulary
 from weft.errors import OptionError, TrainingError
+from weft.interfaces.progress import Reporter, Silent
 from weft.interfaces.segments import SequenceBuilder
 from weft.models.config import ModelConfig
-from weft.models.sizes import Size, pick_size
+from weft.models.sizes import TOKENS_PER_PARAMETER, Size, pick_size, show_parameters, usual_vocabulary
 from weft.models.transformer import parameter_count
 from weft.pages.numbers import about, count
 from weft.training.calibration import BACKWARD, Timing, evaluations_of, steps_within
 from weft.training.data import Rows, TokenSource, longest_document
-from weft.training.estimate import Estimator
+from weft.training.estimate import Estimator, program_bytes
 from weft.training.material import Material
 from weft.training.mixture import REVERSED, Drawing, drawing_of, held_out_of
 from weft.training.optimizers import ADAM_SHARE, OptimizerKind
 from weft.training.options import TrainOptions
-from weft.training.outlook import expected_time, memory_of, rows_at_once, time_of
+from weft.training.outlook import budgeted_time, expected_time, memory_of, rows_at_once
 from weft.training.precision import choose_compile, choose_precision
 from weft.training.settings import RunSettings
 from weft.training.shares import parse_mix
@@ -40,6 +41,8 @@ EVALUATION_TOKENS = 65_536
 FEW_EPOCHS = 6.0
 """Up to this many times a model may see each example before dropout is on by default."""
 LONGEST_BETWEEN_EVALUATIONS = 1_000
+LARGER = 1.2
+"""How many times the parameters that a size names a model may have without a word on it."""
 KEEP = 2
 """Checkpoints to fall back on; the disk holds one more while the next is written."""
 PREVIEWS = 2
@@ -83,6 +86,7 @@ def decide(
     start: Start | None = None,
     *,
     outlook: bool = False,
+    reporter: Reporter | None = None,
 ) -> Decisions:
     """Settle everything that the request leaves open.
 
@@ -93,12 +97,14 @@ def decide(
         world: The processes that train together.
         start: The run whose weights it begins with; its size, its ids and, where none is asked for, its context stay.
         outlook: Whether the time that it will take is wanted; steps that would take too long are not run for it.
+        reporter: Told what is measured, and of what may surprise.
 
     Raises:
         OptionError: A value that cannot be used, or a time budget that is over before it begins.
         TrainingError: There is nothing to train on.
     """
-    began = time.monotonic()
+    began, program = time.monotonic(), program_bytes()
+    reporter = reporter or Silent()
     if options.get("tensorboard"):
         require_tensorboard()
     if start is not None:
@@ -119,11 +125,15 @@ def decide(
         raise OptionError(f"batch_size is {settings.batch_size:,}, but {there}; lower it")
     if "batch_size" not in options:
         settings = replace(settings, batch_size=default_batch(size, train))
+    if "dropout" not in options and settings.minutes is None:  # how often all is seen is known without timing
+        epochs = _steps(settings, train, 0.0, None) * settings.batch_size / train.epoch
+        settings = replace(settings, dropout=default_dropout(epochs))
     if start is None:
         model = size.config(vocabulary.size, context, settings.dropout)
+        _tell_size(settings.size, size, vocabulary, reporter)
     else:
         model = started_model(start, vocabulary, context, settings.dropout, options.get("lora"))
-    settled = partial(_settled, material, vocabulary, train, world, began, outlook)
+    settled = partial(_settled, material, vocabulary, train, world, began, program, outlook, reporter)
     plan = settled(settings, model)
     dropout = options.get("dropout", default_dropout(plan.epochs))
     if dropout == settings.dropout:
@@ -156,6 +166,17 @@ def _how(settings: RunSettings, width: int) -> str:
     compiled = choose_compile(None, device, settings.minutes, width).why(settings.compile)
     verb = "compiled" if settings.compile else "not compiled"
     return f"{settings.autocast or 'float32'} ({precision}), {verb} ({compiled})"
+
+
+def _tell_size(asked: str, size: Size, vocabulary: Vocabulary, reporter: Reporter) -> None:
+    """Say so where a vocabulary makes the model much larger than its size says."""
+    usual = usual_vocabulary(size.training_tokens / TOKENS_PER_PARAMETER)
+    parameters = size.parameters(vocabulary.size)
+    if parameters > LARGER * size.parameters(usual):
+        reporter.note(
+            f"size {asked} is {show_parameters(parameters)} parameters here: the vocabulary has {vocabulary.size:,} "
+            f"ids, and sizes are counted with {usual:,}"
+        )
 
 
 def default_reverse(material: Material) -> float:
@@ -238,22 +259,23 @@ def _settled(
     train: Drawing,
     world: World,
     began: float,
+    program: int,
     outlook: bool,
+    reporter: Reporter,
     settings: RunSettings,
     model: ModelConfig,
 ) -> Decisions:
     """Settle the micro-batch, the steps and what follows from them."""
     context = model.context_length
-    memory = memory_of(material, settings, model, vocabulary, train, world)
+    memory = memory_of(material, settings, model, vocabulary, train, world, program, reporter)
     if settings.micro_batch_size is None:
         settings = replace(settings, micro_batch_size=rows_at_once(memory, settings, world))
     trainer = material.trainer(model, vocabulary, settings)
     held_out = held_out_rows(material.sources, Sequences(vocabulary), context, settings.mix, settings.reverse)
-    timing = None
     if outlook:
-        timing = expected_time(trainer, settings, memory, train, held_out, world)
-    elif settings.minutes is not None:
-        timing = time_of(trainer, settings, train, held_out, world)
+        timing: Timing | None = expected_time(trainer, settings, memory, train, held_out, world, reporter)
+    else:
+        timing = budgeted_time(trainer, settings, train, held_out, world, reporter)
     steps = int(world.first(_steps(settings, train, time.monotonic() - began, timing)))
     # An evaluation has no backward passes, and its rows are about as long.
     guessed = len(held_out) / settings.batch_size / (1 + BACKWARD)
@@ -286,18 +308,29 @@ def context_for(sources: Sequence[TokenSource], size: Size, wanted: int | None) 
     """Context length: the smallest power of two that holds the longest document; long text is windowed.
 
     Raises:
-        OptionError: ``wanted`` is too short for a document that must not be cut.
+        OptionError: ``wanted`` is too short for a document that must not be cut, or longer than everything.
     """
     longest = max((longest_document(source) - 1 for source in sources if source.modality != "text"), default=0)
     texts = [longest_document(source) - 1 for source in sources if source.modality == "text" and not source.is_stream]
+    streams = [size.text_context for source in sources if source.is_stream]
     if wanted is not None:
         if wanted < longest:
             raise OptionError(f"context {wanted} is shorter than the longest document, {longest} tokens; raise it")
+        everything = max([longest, *texts, *(_stream_tokens(source) for source in sources if source.is_stream)])
+        if wanted > everything and streams:
+            raise OptionError(
+                f"context {wanted:,} is longer than all of the text to learn from, {count(everything, 'token')}; "
+                f"{max(streams):,} is usual for this size"
+            )
         return wanted
-    streams = [size.text_context for source in sources if source.is_stream]
     conditional = [min(length, 4 * size.text_context) for length in texts]
     needed = max([longest, *streams, *conditional])
     return 1 << max(4, (needed - 1).bit_length())
+
+
+def _stream_tokens(source: TokenSource) -> int:
+    """Ids of the training part, end to end."""
+    return sum(source.target_length(int(part)) + 2 for part in (~source.held_out).nonzero()[0])
 
 
 def default_rate(options: TrainOptions, size: Size, optimizer: OptimizerKind) -> float:

@@ -9,13 +9,15 @@ import numpy as np
 import torch
 
 from weft.codecs.vocabulary import Vocabulary
+from weft.interfaces.progress import Reporter
 from weft.interfaces.trainer import Dataset, Trainer
 from weft.models.config import ModelConfig
 from weft.models.memory import free_memory
+from weft.pages.numbers import count
 from weft.training import calibration
 from weft.training.calibration import Timing
 from weft.training.data import Row, Rows
-from weft.training.estimate import SHARE, Estimator, find_rows, program_bytes
+from weft.training.estimate import SHARE, Estimator, find_rows
 from weft.training.footprint import Footprint, measure
 from weft.training.loop import Loop
 from weft.training.material import Material
@@ -52,15 +54,31 @@ class _Longest(Dataset[Row]):
 
 
 def memory_of(
-    material: Material, settings: RunSettings, model: ModelConfig, vocabulary: Vocabulary, train: Drawing, world: World
+    material: Material,
+    settings: RunSettings,
+    model: ModelConfig,
+    vocabulary: Vocabulary,
+    train: Drawing,
+    world: World,
+    program: int,
+    reporter: Reporter,
 ) -> Estimator:
     """Measure what a step of such a model takes, on the device of this process.
 
     Three steps of models of one and two blocks are computed, on rows of at most 128 positions.
+
+    Args:
+        material: What is learned.
+        settings: All but the micro-batch and the steps.
+        model: Its shape.
+        vocabulary: The id table.
+        train: Rows to learn from.
+        world: The processes that train together.
+        program: Bytes that the process held before anything was measured.
+        reporter: Where progress goes.
     """
     device = _device(settings, world)
     longest = _Longest(train.rows)
-    program = program_bytes() if device.type == "cpu" else 0
 
     def loop_of(layers: int, rows: int) -> tuple[Loop, int]:
         shape = replace(model, layers=layers)
@@ -68,10 +86,14 @@ def memory_of(
             settings, batch_size=rows, micro_batch_size=rows, compile=False, ema=None, shard="none", steps=2
         )
         trainer = material.trainer(shape, vocabulary, plain)
+        task.advance()
         return Loop(trainer, longest, plain, device), rows * (len(longest.row.ids) - 1)
 
-    footprint: Footprint = measure(loop_of)
-    return Estimator(footprint, model.layers, longest.length, settings.ema is not None, program)
+    with reporter.task("measuring memory", 3, "trial") as task:
+        footprint: Footprint = measure(loop_of)
+    return Estimator(
+        footprint, model.layers, longest.length, settings.ema is not None, program if device.type == "cpu" else 0
+    )
 
 
 def rows_at_once(estimator: Estimator, settings: RunSettings, world: World) -> int:
@@ -90,7 +112,12 @@ def shards_of(settings: RunSettings, world: World) -> int:
 
 
 def time_of(
-    trainer: Trainer[Any], settings: RunSettings, train: Drawing, held_out: Dataset[Any], world: World
+    trainer: Trainer[Any],
+    settings: RunSettings,
+    train: Drawing,
+    held_out: Dataset[Any],
+    world: World,
+    reporter: Reporter,
 ) -> Timing:
     """Time steps of a run that are thrown away."""
     low, high = TIMED_SECONDS
@@ -99,7 +126,25 @@ def time_of(
     early = replace(settings, steps=100 * calibration.TIMED_STEPS)
     device = _device(settings, world)
     loop = Loop(trainer, train.rows, early, device, held_out=held_out, order=train.order, world=world)
-    return calibration.measure(loop, world, seconds)
+    with reporter.task("timing", calibration.TIMED_STEPS + 1, "trial") as task:
+        return calibration.measure(loop, world, seconds, after_each=task.advance)
+
+
+def arithmetic_time(
+    trainer: Trainer[Any], settings: RunSettings, train: Drawing, held_out: Rows, world: World
+) -> Timing | None:
+    """What things take by arithmetic alone; ``None`` for models of unknown arithmetic."""
+    with torch.device("meta"):
+        model = trainer.build_model()
+    return calibration.estimate(
+        model,
+        length=train.ids_per_row,
+        tokens=settings.batch_size * (train.ids_per_row - 1),
+        held_out=sum(len(held_out.draw(index, 0).ids) - 1 for index in range(len(held_out))),
+        processes=world.size,
+        device=_device(settings, world),
+        autocast=settings.autocast,
+    )
 
 
 def expected_time(
@@ -109,28 +154,40 @@ def expected_time(
     train: Drawing,
     held_out: Rows,
     world: World,
+    reporter: Reporter,
 ) -> Timing:
-    """The same without steps that would take too long, or more memory than there is: then from arithmetic alone."""
+    """That of timed steps; of those that would take too long, or more memory than there is, from arithmetic alone."""
     device = _device(settings, world)
-    with torch.device("meta"):
-        model = trainer.build_model()
-    tokens = settings.batch_size * (train.ids_per_row - 1)
-    judged = sum(len(held_out.draw(index, 0).ids) - 1 for index in range(len(held_out)))
-    guess = calibration.estimate(
-        model,
-        length=train.ids_per_row,
-        tokens=tokens,
-        held_out=judged,
-        processes=world.size,
-        device=device,
-        autocast=settings.autocast,
-    )
+    guess = arithmetic_time(trainer, settings, train, held_out, world)
     needed = estimator.at(settings.micro_batch_size or settings.batch_size, shards_of(settings, world))
     too_large = needed.total - estimator.program > free_memory(device) / processes_here()
     # Memory that is free differs between processes, and timing takes all of them.
     if guess is not None and world.first(float(too_large or guess.step > LONGEST_STEP)):
         return guess
-    return time_of(trainer, settings, train, held_out, world)
+    return time_of(trainer, settings, train, held_out, world, reporter)
+
+
+def budgeted_time(
+    trainer: Trainer[Any], settings: RunSettings, train: Drawing, held_out: Rows, world: World, reporter: Reporter
+) -> Timing | None:
+    """What a time budget asks for. Steps that cannot fit into it are not waited for: their estimate tells that."""
+    guess = arithmetic_time(trainer, settings, train, held_out, world)
+    least = _least_step(guess, world)
+    if settings.minutes is None:
+        if least > LONGEST_STEP:
+            reporter.warn(
+                f"a step will take at least {least:,.0f} s here, of {count(settings.batch_size, 'row')} of "
+                f"{train.ids_per_row:,.0f} tokens; a shorter context, a smaller batch or a smaller size is faster"
+            )
+        return None
+    if least * calibration.FEWEST_STEPS > 60 * settings.minutes:
+        return guess
+    return time_of(trainer, settings, train, held_out, world, reporter)
+
+
+def _least_step(guess: Timing | None, world: World) -> float:
+    """Seconds that no step can fall below: those at the whole peak of the device, or 0 where nothing is known."""
+    return world.first(0.0 if guess is None else guess.step * calibration.USUAL_SHARE_OF_PEAK)
 
 
 def _device(settings: RunSettings, world: World) -> torch.device:

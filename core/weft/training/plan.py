@@ -8,6 +8,7 @@ from typing import Any
 import torch
 
 from weft.errors import TrainingError
+from weft.interfaces.progress import Reporter
 from weft.models.device import cpu_threads, enough_memory
 from weft.models.memory import free_memory
 from weft.models.sizes import pick_size
@@ -86,7 +87,13 @@ class Plan:
         }
 
 
-def plan_run(material: Material, options: TrainOptions, world: World, start: Start | None = None) -> Plan:
+def plan_run(
+    material: Material,
+    options: TrainOptions,
+    world: World,
+    start: Start | None = None,
+    reporter: Reporter | None = None,
+) -> Plan:
     """Decide what a run would, and say what that takes. Nothing is written.
 
     Args:
@@ -94,13 +101,14 @@ def plan_run(material: Material, options: TrainOptions, world: World, start: Sta
         options: What was asked for.
         world: The processes that would train together.
         start: The run whose weights it would begin with.
+        reporter: Told what is measured.
 
     Raises:
         OptionError: A value that cannot be used, or a time budget that is over before it begins.
         TrainingError: There is nothing to train on, or not enough memory to time a step.
     """
     with cpu_threads(options.get("threads")) as threads, enough_memory(TrainingError, MEMORY_ADVICE):
-        decided = decide(material, options, threads, world, start, outlook=True)
+        decided = decide(material, options, threads, world, start, outlook=True, reporter=reporter)
     settings = decided.settings
     with torch.device("meta"):
         parameters = parameter_count(material.trainer(decided.model, decided.vocabulary, settings).build_model())

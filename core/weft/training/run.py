@@ -69,7 +69,7 @@ def train_run(
     if world.is_main:
         check_target(path, force=force, sources=sources)
     with cpu_threads(options.get("threads")) as threads, enough_memory(TrainingError, MEMORY_ADVICE):
-        decided = decide(material, options, threads, world, start)
+        decided = decide(material, options, threads, world, start, reporter=reporter)
         manifest = _manifest(path, material, decided, reporter)
         begin = None
         if start is not None:
