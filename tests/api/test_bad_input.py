@@ -39,6 +39,7 @@ GENERATE = [
     ("--checkpoint first", "checkpoint must be 'best', 'last' or the number of a step"),
     ("--precision half", "precision must be 'float32' or 'float64'"),
     ("--device toaster", "device 'toaster' is not available here"),
+    ("--threads 0", "threads must be at least 1, got 0"),
 ]
 
 
@@ -73,6 +74,19 @@ def test_train_on_what_is_no_corpus(
     assert weft_command(["train", str(workshop / corpora), "--out", str(tmp_path / "run"), "--steps", "1"]) == 2
     assert expected in sentence(capsys)
     assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize("flags", [["--out", "run"], ["--dry-run"]])
+def test_the_same_corpus_twice(
+    flags: list[str], text_corpus: weft.Corpus, tmp_path: Path, capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:  # fmt: skip
+    monkeypatch.chdir(tmp_path)
+    again = shutil.copytree(text_corpus.path, tmp_path / "again")
+    for second in (text_corpus.path, again):
+        assert weft_command(["train", str(text_corpus.path), str(second), *flags]) == 2
+        assert f"{second} is the same corpus as {text_corpus.path}; give each corpus once" in sentence(capsys)
+    assert [path.name for path in tmp_path.iterdir()] == ["again"]
 
 
 @pytest.mark.parametrize(("options", "expected"), GENERATE)

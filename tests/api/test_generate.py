@@ -18,6 +18,7 @@ from weft.codecs.bpe import ByteLevelBPE
 from weft.codecs.sequence import Sequences
 from weft.codecs.vocabulary import Vocabulary
 from weft.generation import session as session_module
+from weft.generation.engine import Engine
 from weft.generation.session import Session
 from weft.interfaces.progress import Silent
 from weft.plugins.registry import get_registry
@@ -301,6 +302,24 @@ class TestRefusals:
     def test_an_unknown_option_of_a_stream(self, text_run: weft.Run) -> None:
         with pytest.raises(weft.OptionError, match="unknown sampling option heat"):
             text_run.stream(PROMPT, heat=1)
+
+
+def test_threads_are_as_many_as_asked_for_and_then_as_before(
+    text_run: weft.Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    before, seen = torch.get_num_threads(), []
+    whole = Engine.steps
+
+    def steps(engine: Engine, *positional: Any) -> Any:
+        for step in whole(engine, *positional):
+            seen.append(torch.get_num_threads())
+            yield step
+
+    monkeypatch.setattr(Engine, "steps", steps)
+    text_run.generate(PROMPT, max_tokens=3, threads=before + 1)
+    outside = [torch.get_num_threads() for _ in text_run.stream(PROMPT, max_tokens=3, threads=before + 1)]
+    assert set(seen) == {before + 1}
+    assert set(outside) == {before}
 
 
 def test_generating_leaves_the_random_state_alone(text_run: weft.Run) -> None:

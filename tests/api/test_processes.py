@@ -24,7 +24,7 @@ def flags(options: dict[str, Any]) -> list[str]:
     return [part for name, value in options.items() for part in (f"--{name.replace('_', '-')}", str(value))]
 
 
-def in_two(*arguments: str) -> str:
+def in_two(*arguments: str, status: int = 0) -> str:
     """The command in two processes; its errors."""
     launcher = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2", "-m", "weft"]
     done = subprocess.run(
@@ -35,7 +35,7 @@ def in_two(*arguments: str) -> str:
         timeout=240,
         check=False,
     )
-    assert done.returncode == 0, done.stderr
+    assert done.returncode == status, done.stderr
     return done.stderr
 
 
@@ -52,6 +52,17 @@ def went_back(run: weft.Run, folder: Path) -> Path:
         if int(checkpoint.name.removeprefix("step-")) > STEPS // 2:
             shutil.rmtree(checkpoint)
     return folder
+
+
+@pytest.mark.slow
+def test_an_error_is_said_once_and_again_as_the_cause(tmp_path: Path) -> None:
+    absent = tmp_path / "absent"
+    lines = in_two("train", str(absent), "--out", str(tmp_path / "run"), status=1).splitlines()
+    assert [line for line in lines if line.startswith(("error: ", "[rank"))] == [
+        f"error: {absent} does not exist or is no folder; give a folder made by `weft prepare`"
+    ]
+    cause = lines[lines.index("Root Cause (first observed failure):") :]
+    assert [line for line in cause if line.startswith(f"  traceback : error: {absent} does not exist")]
 
 
 @pytest.mark.slow

@@ -180,7 +180,7 @@ def test_every_option_reaches_the_run(fake_run: Any) -> None:
     given = {
         "to": "audio", "temperature": 0.5, "top_k": 5, "top_p": 0.9, "min_p": 0.1, "repetition_penalty": 1.1,
         "guidance": 1.5, "max_tokens": 7, "seconds": 1.5, "seed": 4, "n": 1, "checkpoint": "last",
-        "precision": "float64", "device": "cpu",
+        "precision": "float64", "device": "cpu", "threads": 3,
     }  # fmt: skip
     flags = [
         part for name, value in given.items() if name != "n" for part in (f"--{name.replace('_', '-')}", str(value))

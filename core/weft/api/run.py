@@ -15,7 +15,7 @@ from weft.generation.request import PayloadPrompt
 from weft.generation.session import Precision, Prompt, Session
 from weft.interfaces.generator import Artifact, Creativity, SamplingOptions
 from weft.interfaces.progress import Reporter, Silent
-from weft.models.device import enough_memory
+from weft.models.device import cpu_threads, enough_memory
 from weft.plugins.registry import get_registry
 from weft.preparation.prompts import clean_prompt, find_prompts, read_prompts
 from weft.storage.run import RunFolder
@@ -61,6 +61,7 @@ class Run:
         checkpoint: str | int = "best",
         precision: Precision = "float32",
         device: str | None = None,
+        threads: int | None = None,
         reporter: Reporter | None = None,
     ) -> list[Artifact[Any]]:
         """Make ``n`` artifacts of one prompt, or of each of several files.
@@ -78,6 +79,7 @@ class Run:
             checkpoint: ``best`` on held-out data, ``last``, or the step of one that was kept.
             precision: ``float64`` makes one seed give one result, whatever ``n``.
             device: Where to compute; the best there is without it.
+            threads: CPU threads; as many as torch takes without it.
             reporter: Where progress goes.
 
         Raises:
@@ -98,7 +100,7 @@ class Run:
             seconds=seconds,
             stop=tuple(stop),
         )
-        with enough_memory(GenerationError, "ask for fewer artifacts at once (n)"):
+        with cpu_threads(threads), enough_memory(GenerationError, "ask for fewer artifacts at once (n)"):
             prompts = self._prompts(prompt, prompt_file, to)
             session = self._session(checkpoint, precision, device, reporter or Silent())
             first = secrets.randbelow(2**31) if seed is None and len(prompts) > 1 else seed
@@ -122,6 +124,7 @@ class Run:
         checkpoint: str | int = "best",
         precision: Precision = "float32",
         device: str | None = None,
+        threads: int | None = None,
         creativity: Creativity | None = None,
         stop: Sequence[str] = (),
         reporter: Reporter | None = None,
@@ -142,7 +145,7 @@ class Run:
         if len(prompts) > 1:
             raise OptionError(f"{prompt_file} is {len(prompts)} prompts, and a stream is of one; generate them")
         session = self._session(checkpoint, precision, device, reporter or Silent())
-        return session.stream(prompts[0], "text", options, creativity)
+        return _with_threads(session.stream(prompts[0], "text", options, creativity), threads)
 
     def _prompts(self, prompt: Any, files: PathLike | Sequence[PathLike] | None, to: str | None) -> list[Prompt]:
         """What is given, read and cleaned; whether the run can answer it is asked before anything is read."""
@@ -179,3 +182,13 @@ class Run:
 
     def __repr__(self) -> str:
         return f"Run({str(self.path)!r})"
+
+
+def _with_threads(pieces: Iterator[str], threads: int | None) -> Iterator[str]:
+    """The same pieces, each computed with so many threads; whoever takes them has as many as before in between."""
+    while True:
+        with cpu_threads(threads):
+            piece = next(pieces, None)
+        if piece is None:
+            return
+        yield piece

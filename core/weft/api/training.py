@@ -57,7 +57,7 @@ def train(
 
     Raises:
         TrainingError: Corpora that cannot share a run, a loss that is not finite, or too little memory.
-        OptionError: A value that cannot be used, or one that contradicts the run to be resumed.
+        OptionError: A value that cannot be used, one that contradicts the run to be resumed, or a corpus given twice.
         FolderError: ``out`` is in the way, or a folder is damaged.
     """
     chosen = check_options(options)
@@ -70,6 +70,8 @@ def train(
         raise FolderError(f"there is no run to go on with in {path}; name its folder, or a corpus to begin with")
     if not folders:
         raise OptionError("give at least one corpus to train on")
+    if begun is None:
+        _check_distinct(folders)
     with open_world() as world:
         reporter = reporter if reporter is not None and world.is_main else Silent()
         if begun is not None:
@@ -96,12 +98,13 @@ def plan(
 
     Raises:
         TrainingError: Corpora that cannot share a run.
-        OptionError: A value that cannot be used.
+        OptionError: A value that cannot be used, or a corpus given twice.
     """
     chosen = check_options(options)
     folders = corpus_folders(corpus)
     if not folders:
         raise OptionError("give at least one corpus to train on")
+    _check_distinct(folders)
     with open_world() as world:
         reporter = reporter if reporter is not None and world.is_main else Silent()
         with _gathered(folders, chosen, world, reporter) as (material, start):
@@ -124,6 +127,14 @@ def _begin(
             corpora=corpora,
             start=start,
         )
+
+
+def _check_distinct(folders: Sequence[CorpusFolder]) -> None:
+    known: dict[str, Path] = {}
+    for folder in folders:
+        if folder.sha256 in known:
+            raise OptionError(f"{folder.path} is the same corpus as {known[folder.sha256]}; give each corpus once")
+        known[folder.sha256] = folder.path
 
 
 @contextmanager

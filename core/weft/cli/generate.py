@@ -49,6 +49,7 @@ DEFAULT_OUT = Path("out")
 @click.option("--checkpoint", default="best", show_default=True, metavar="WHICH", help="best, last, or a kept step.")
 @click.option("--precision", default="float32", show_default=True, metavar="TYPE", help="float32 or float64.")
 @click.option("--device", metavar="NAME", help="cpu, cuda or mps; the best there is without it.")
+@click.option("--threads", type=int, metavar="N", help="CPU threads; as many as torch takes without it.")
 @click.option("--out", metavar="DIR", type=click.Path(path_type=Path), help="Folder for the artifacts.")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object a line for each artifact.")
 @global_options

@@ -15,6 +15,7 @@ import click
 from weft._version import __version__
 from weft.cli.leaving import leave
 from weft.cli.session import CommandSession, global_options
+from weft.cli.together import tell
 from weft.errors import PluginError, Stopped, WeftError
 
 USER_ERROR = 2
@@ -121,13 +122,13 @@ def main() -> None:
 def _show(error: Exception, session: CommandSession) -> None:
     if session.debug:
         traceback.print_exception(error)
-    click.echo(f"error: {error}", err=True)
+    tell(f"error: {error}")
 
 
 def _show_interrupt(error: BaseException) -> int:
     stopped = error if isinstance(error, Stopped) else error.__cause__  # click makes its own of every interrupt
     if isinstance(stopped, Stopped):
-        click.echo(str(stopped), err=True)
+        tell(str(stopped))
         return SIGNALLED + stopped.signal
     click.echo("interrupted", err=True)
     return SIGNALLED + signal.SIGINT
@@ -136,7 +137,7 @@ def _show_interrupt(error: BaseException) -> int:
 def _show_usage_error(error: click.ClickException) -> None:
     context = error.ctx if isinstance(error, click.UsageError) else None
     hint = f" (see `{context.command_path} --help`)" if context is not None else ""
-    click.echo(f"error: {error.format_message().rstrip('.')}{hint}", err=True)
+    tell(f"error: {error.format_message().rstrip('.')}{hint}")
 
 
 def _let_go_of_stdout() -> None:

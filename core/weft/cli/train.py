@@ -96,7 +96,7 @@ def _to_resume(named: tuple[Path, ...]) -> Path:
     """The run that is named in the place of corpora."""
     if len(named) == 1 and (named[0] / "run.json").exists():
         return named[0]
-    raise click.UsageError("name the run to go on with: `weft train --resume RUN`, or `--resume --out RUN`")
+    raise click.UsageError("name the run to go on with: `weft train --resume RUN`")
 
 
 def _print_plan(plan: dict[str, Any], *, as_json: bool) -> None:

@@ -1,0 +1,58 @@
+"""How one of several processes that torchrun started says what is wrong: a sentence that all of them have to say is
+printed once on each machine, and stands again where torchrun names the cause."""
+
+from __future__ import annotations
+
+import json
+import os
+import time
+from pathlib import Path
+
+import click
+
+PATIENCE = 2.0
+"""Seconds that a process waits for the first one of its machine to fail of the same."""
+_POLL = 0.05
+
+
+def tell(line: str) -> None:
+    """Print a line on stderr, unless the first process of this machine prints the very same.
+
+    Lines of any process but the first begin with its rank.
+    """
+    place = _error_file()
+    if place is not None:
+        _write(place, line)
+    rank = int(os.environ.get("RANK", "0"))
+    if place is None or int(os.environ.get("LOCAL_RANK", "0")) == 0 or not _first_says(place, line):
+        click.echo(f"[rank {rank}] {line}" if rank else line, err=True)
+
+
+def _error_file() -> Path | None:
+    """``LOCAL_RANK/error.json``, from which torchrun takes the cause of a failure that it shows
+    (https://docs.pytorch.org/docs/stable/elastic/errors.html)."""
+    named = os.environ.get("TORCHELASTIC_ERROR_FILE")
+    return Path(named) if named else None
+
+
+def _write(place: Path, line: str) -> None:
+    told = {"message": {"message": line, "extraInfo": {"timestamp": str(int(time.time()))}}}
+    temporary = place.with_name(f".{place.name}.partial")
+    try:
+        temporary.write_text(json.dumps(told))
+        temporary.replace(place)
+    except OSError:
+        return  # the sentence itself matters more than where else it stands
+
+
+def _first_says(place: Path, line: str) -> bool:
+    first = place.parent.parent / "0" / place.name
+    until = time.monotonic() + PATIENCE
+    while not first.exists():
+        if time.monotonic() > until:
+            return False
+        time.sleep(_POLL)
+    try:
+        return bool(json.loads(first.read_text())["message"]["message"] == line)
+    except (OSError, ValueError, KeyError, TypeError):
+        return False
