@@ -15,6 +15,7 @@ import sys
 import tomllib
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import click
 import pytest
@@ -22,6 +23,7 @@ import pytest
 import weft
 from weft.cli.main import cli
 from weft.plugins.hookspecs import Hooks
+from weft.training.options import free_options, option_facts
 
 ROOT = Path(__file__).parents[1]
 PLUGIN_PAGE = ROOT / "docs" / "writing-a-plugin.md"
@@ -122,6 +124,14 @@ def test_the_codec_of_the_page_gives_back_what_went_in(site: Path, monkeypatch: 
     pattern = codec.facts().pattern
     for each in ids:
         assert all(low <= token < high for token, (low, high) in zip(each, pattern * 8, strict=False))
+
+
+def test_options_that_may_change_on_resume_are_documented() -> None:
+    page = (ROOT / "docs" / "training.md").read_text(encoding="utf-8")
+    (listed,) = re.findall(r"Free to change, since no step depends on them, are ([^.]*)\.", page)
+    names = {name.replace("-", "_") for name in re.findall(r"`--([a-z-]+)`", listed)}
+    every: Any = {facts.name: facts.name for facts in option_facts()}
+    assert names == set(free_options(every))
 
 
 @pytest.mark.parametrize(("flags", "count"), [([], 3), (["--check"], 6)])
