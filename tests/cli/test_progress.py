@@ -58,7 +58,7 @@ def test_work_that_goes_on_is_not_credited_with_what_was_done_before(capsys: pyt
         for _ in range(10):
             clock.now += 2
             task.advance(1, loss=2.5, speed="81.4k tokens/s, 43 % of peak")
-    first, last = capsys.readouterr().err.splitlines()[0], "training: 905/1000 steps, 2 s/step, 3 min 10 s left, "
+    first, last = capsys.readouterr().err.splitlines()[0], "training: 905/1,000 steps, 2 s/step, 3 min 10 s left, "
     assert first == f"{last}loss 2.5, 81.4k tokens/s, 43 % of peak"
 
 
@@ -71,7 +71,7 @@ def test_a_line_keeps_its_counts_and_fits_the_terminal(width: int) -> None:
         task.advance(1)
     lines = [line for line in screen.getvalue().splitlines() if "loss" in line]
     assert lines
-    assert "100002/123456" in lines[-1]
+    assert "100,002/123,456" in lines[-1]
     assert "loss 2.314" in lines[-1]
     assert ("43 % of peak" in lines[-1]) == (width >= 80)
     assert "\x1b[1A" not in screen.getvalue(), "what takes two lines is redrawn from the line above"
@@ -109,5 +109,5 @@ def test_the_live_display_shows_nested_tasks_and_text_as_it_is() -> None:
 def test_numbers_for_people() -> None:
     assert [duration(s) for s in (4.23, 59.99, 185, 7620)] == ["4.2 s", "60.0 s", "3 min 05 s", "2 h 07 min"]
     assert show_rate(12.34, "step") == "12.3 steps/s"
-    assert show_rate(81_400.0, "token") == "81400 tokens/s"
+    assert show_rate(81_400.0, "token") == "81,400 tokens/s"
     assert show_rate(0.5, "step") == "2 s/step"

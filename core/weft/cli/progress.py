@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from rich.console import Console
     from rich.progress import Progress, ProgressColumn, TaskID
     from rich.progress import Task as RichProgressTask
+    from rich.table import Column
 
 PLAIN_EVERY = 10.0
 """Seconds between lines of a plain task."""
@@ -136,7 +137,7 @@ class RichReporter:
             self._progress = None
 
     def _make(self) -> Progress:
-        from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+        from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
         from rich.table import Column
 
         # What is left of the line belongs to the details: all other columns keep their width.
@@ -144,12 +145,25 @@ class RichReporter:
         return Progress(
             TextColumn("{task.description}", markup=False, table_column=whole),
             BarColumn(bar_width=24 if self._console.width >= WIDE else 6, table_column=whole),
-            MofNCompleteColumn(table_column=whole),
+            _count_column(whole),
             TimeRemainingColumn(elapsed_when_finished=True, table_column=whole),
             _details_column(),
             console=self._console,
             speed_estimate_period=SPEED_OVER,
         )
+
+
+def _count_column(table_column: Column) -> ProgressColumn:
+    """``1,200/3,000``"""
+    from rich.progress import ProgressColumn
+    from rich.text import Text
+
+    class Count(ProgressColumn):
+        def render(self, task: RichProgressTask) -> Text:
+            of = "?" if task.total is None else f"{task.total:,.0f}"
+            return Text(f"{task.completed:,.0f}/{of}".rjust(2 * len(of) + 1), style="progress.download")
+
+    return Count(table_column)
 
 
 def _details_column() -> ProgressColumn:
@@ -198,7 +212,7 @@ def show_rate(rate: float, unit: str) -> str:
     """``12.3 steps/s``, or ``1.9 s/step`` where one takes longer than a second."""
     if rate < 1:
         return f"{1 / rate:.3g} s/{unit}"
-    return f"{rate:.0f} {plural(unit, 2)}/s" if rate >= 100 else f"{rate:.3g} {plural(unit, 2)}/s"
+    return f"{rate:,.0f} {plural(unit, 2)}/s" if rate >= 100 else f"{rate:.3g} {plural(unit, 2)}/s"
 
 
 def figure_texts(figures: dict[str, float | str]) -> list[str]:
@@ -209,7 +223,7 @@ def figure_texts(figures: dict[str, float | str]) -> list[str]:
 def _figure_text(name: str, value: float | str) -> str:
     if isinstance(value, str):
         return value
-    return f"{name} {value:.4g}" if isinstance(value, float) else f"{name} {value}"
+    return f"{name} {value:.4g}" if isinstance(value, float) else f"{name} {value:,}"
 
 
 def duration(seconds: float) -> str:
