@@ -205,6 +205,15 @@ class TestDecide:
         assert many.settings.dropout == many.model.dropout == default_dropout(100) > 0
         assert settle(few, size="small", steps=200, dropout=0.0).settings.dropout == 0
 
+    def test_dropout_where_one_corpus_of_several_is_seen_many_times(self) -> None:
+        both = material(source("text", [16] * 400), source("image", [16] * 20))
+        even = settle(both, size="small", steps=100, batch_size=4)
+        assert even.epochs < 2
+        assert even.settings.dropout == 0
+        shares = settle(both, size="small", steps=100, batch_size=4, mix="text=1,image=1")
+        assert shares.epochs < 2
+        assert shares.settings.dropout > 0
+
     def test_what_was_asked_for_is_kept(self) -> None:
         decided = settle(
             self.data,

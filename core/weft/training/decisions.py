@@ -39,7 +39,7 @@ DEFAULT_MINUTES = 5.0
 EVALUATION_TOKENS = 65_536
 """Held-out tokens that are enough for the curve; the last evaluation uses the same, so that figures compare."""
 FEW_EPOCHS = 6.0
-"""Up to this many times a model may see each example before dropout is on by default."""
+"""Up to this many times a model may see the examples of a corpus before dropout is on by default."""
 LONGEST_BETWEEN_EVALUATIONS = 1_000
 LARGER = 1.2
 """How many times the parameters that a size names a model may have without a word on it."""
@@ -126,8 +126,8 @@ def decide(
     if "batch_size" not in options:
         settings = replace(settings, batch_size=default_batch(size, train))
     if "dropout" not in options and settings.minutes is None:  # how often all is seen is known without timing
-        epochs = _steps(settings, train, 0.0, None) * settings.batch_size / train.epoch
-        settings = replace(settings, dropout=default_dropout(epochs))
+        drawn = _steps(settings, train, 0.0, None) * settings.batch_size
+        settings = replace(settings, dropout=default_dropout(train.most_epochs(drawn)))
     if start is None:
         model = size.config(vocabulary.size, context, settings.dropout)
         _tell_size(settings.size, size, vocabulary, reporter)
@@ -135,7 +135,8 @@ def decide(
         model = started_model(start, vocabulary, context, settings.dropout, options.get("lora"))
     settled = partial(_settled, material, vocabulary, train, world, began, program, outlook, reporter)
     plan = settled(settings, model)
-    dropout = options.get("dropout", default_dropout(plan.epochs))
+    drawn = plan.settings.steps * plan.settings.batch_size
+    dropout = options.get("dropout", default_dropout(train.most_epochs(drawn)))
     if dropout == settings.dropout:
         return plan
     # Dropout takes time and memory of its own.
@@ -342,7 +343,11 @@ def default_rate(options: TrainOptions, size: Size, optimizer: OptimizerKind) ->
 
 
 def default_dropout(epochs: float) -> float:
-    """A tenth where every example is seen many times; dropout slows learning down where it is not."""
+    """A tenth where examples of some corpus are seen many times; dropout slows learning down where none are.
+
+    Args:
+        epochs: Of the corpus that is repeated most.
+    """
     return 0.1 if epochs > FEW_EPOCHS else 0.0
 
 

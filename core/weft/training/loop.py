@@ -137,7 +137,7 @@ class Loop:
         self._objective = Objective(trainer, self.model)
         self._spread = spread(self._objective, self.world, device, settings.shard)
         self.optimizers = build_optimizers(
-            self.model, settings.learning_rate, settings.weight_decay, settings.optimizer
+            self.model, settings.learning_rate, settings.weight_decay, settings.optimizer, self.world
         )
         self._peaks = [[group["lr"] for group in optimizer.param_groups] for optimizer in self.optimizers]
         self._average = None if settings.ema is None else Average(self.model, settings.ema)

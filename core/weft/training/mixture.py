@@ -160,6 +160,11 @@ class Drawing:
         means = [_mean_length(strand.rows) for strand in self.strands]
         return float(np.dot(self.rates, means))
 
+    def most_epochs(self, drawn: int) -> float:
+        """How often so many rows bring those of the strand that is repeated most."""
+        shares = zip(self.rates, self.strands, strict=True)
+        return max(drawn * float(rate) / len(strand.rows) for rate, strand in shares)
+
     def target_tokens(self, drawn: int) -> dict[str, int]:
         """Target tokens that are learned by so many rows, by task."""
         found: dict[str, float] = {}

@@ -11,14 +11,18 @@ from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
 import torch
+import torch.distributed as dist
 from torch import Tensor
 from torch.distributed.tensor import DTensor
 from torch.optim import Optimizer
 
 from weft.training.parallel import local, part_of, whole_of_part
+from weft.training.world import World
 
 _COEFFICIENTS = (3.4445, -4.7750, 2.0315)
 
+_AT_ONCE = 1 << 26
+"""Numbers that are orthogonalized together: more gain nothing, and an iteration needs several times their memory."""
 
 _WIDE = 2
 """From so many times more columns than rows on, an iteration costs less on products of rows with each other."""
@@ -78,6 +82,8 @@ class Muon(Optimizer):
         lr: Learning rate; the update of an ``m x n`` matrix is scaled by ``max(1, m / n) ** 0.5``.
         momentum: Of the running mean of gradients.
         weight_decay: Share, times the learning rate, that weights shrink each step.
+        world: Who has the same gradients, and takes the same steps: of the matrices of a shape each process makes its
+            share orthogonal.
     """
 
     def __init__(
@@ -86,8 +92,10 @@ class Muon(Optimizer):
         lr: float = 0.02,
         momentum: float = 0.95,
         weight_decay: float = 0.0,
+        world: World | None = None,
     ) -> None:
         pairs = list(parameters)
+        self._world = world if world is not None else World()
         self._splits = [list(splits) for _, splits in pairs]
         defaults = {"lr": lr, "momentum": momentum, "weight_decay": weight_decay}
         super().__init__([parameter for parameter, _ in pairs], defaults)
@@ -104,7 +112,7 @@ class Muon(Optimizer):
         for (i, parameter, _), update in zip(moving, updates, strict=True):
             target, moved = parameter, update
             if isinstance(parameter, DTensor):
-                # Directions depend on whole matrices: every process works them out, and takes its part.
+                # Directions depend on whole matrices: every process has them for a moment, and takes its part.
                 moved = whole_of_part(update, parameter)
                 target = torch.zeros_like(moved)
                 sharded.append((parameter, target))
@@ -114,9 +122,11 @@ class Muon(Optimizer):
             ):
                 by_shape[(piece.shape[0], piece.shape[1])].append((there, piece))
         for (rows_, columns), pairs in by_shape.items():
-            directions = orthogonalize(torch.stack([piece for _, piece in pairs]))
             scale = max(1.0, rows_ / columns) ** 0.5
-            torch._foreach_add_([target for target, _ in pairs], directions.unbind(), alpha=-group["lr"] * scale)
+            count = max(self._world.size, _AT_ONCE // (rows_ * columns))
+            for some in (pairs[start : start + count] for start in range(0, len(pairs), count)):
+                directions = self._directions([piece for _, piece in some])
+                torch._foreach_add_([target for target, _ in some], directions.unbind(), alpha=-group["lr"] * scale)
         for parameter, change in sharded:
             local(parameter).add_(part_of(change, parameter))
 
@@ -126,6 +136,20 @@ class Muon(Optimizer):
         gradients = [local(gradient) for _, gradient in pairs]
         torch._foreach_lerp_(buffers, gradients, 1 - momentum)
         return list(torch._foreach_lerp(gradients, buffers, momentum))
+
+    def _directions(self, matrices: Sequence[Tensor]) -> Tensor:
+        """Orthogonal matrices of one shape, ``(count, rows, columns)``: each process works out its share of them."""
+        world = self._world
+        if len(matrices) < world.size or world.size == 1:
+            return orthogonalize(torch.stack(list(matrices)))
+        share = -(-len(matrices) // world.size)
+        found = matrices[0].new_zeros(share, *matrices[0].shape)
+        mine = matrices[world.rank * share : (world.rank + 1) * share]
+        if mine:
+            found[: len(mine)] = orthogonalize(torch.stack(list(mine)))
+        everyones = found.new_empty(share * world.size, *matrices[0].shape)
+        dist.all_gather_into_tensor(everyones, found)
+        return everyones[: len(matrices)]
 
     def _momentum(self, parameter: Tensor) -> Tensor:
         state: dict[str, Any] = self.state[parameter]

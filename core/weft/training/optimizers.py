@@ -9,6 +9,7 @@ from torch import Tensor, nn
 from torch.optim import AdamW, Optimizer
 
 from weft.training.muon import Muon
+from weft.training.world import World
 
 OptimizerKind = Literal["muon", "adamw"]
 
@@ -38,7 +39,11 @@ def _mixes_inputs(module: nn.Module) -> bool:
 
 
 def build_optimizers(
-    model: nn.Module, learning_rate: float, weight_decay: float, kind: OptimizerKind = "muon"
+    model: nn.Module,
+    learning_rate: float,
+    weight_decay: float,
+    kind: OptimizerKind = "muon",
+    world: World | None = None,
 ) -> list[Optimizer]:
     """Fresh optimizers; each parameter belongs to exactly one.
 
@@ -47,6 +52,7 @@ def build_optimizers(
         learning_rate: Peak rate of the optimizer of matrices and kernels.
         weight_decay: Decoupled, of matrices and kernels alone.
         kind: What moves matrices and kernels. With ``adamw`` the rest has the same rate, with ``muon`` a share of it.
+        world: The processes that move the same model; alone without.
     """
     matrices, rest = split_parameters(model)
     optimizers: list[Optimizer] = []
@@ -55,7 +61,7 @@ def build_optimizers(
         groups = [group for group in (decayed, {"params": rest}) if group["params"]]
         return [_adamw(groups, learning_rate)]
     if matrices:
-        optimizers.append(Muon(matrices, lr=learning_rate, weight_decay=weight_decay))
+        optimizers.append(Muon(matrices, lr=learning_rate, weight_decay=weight_decay, world=world))
     if rest:
         optimizers.append(_adamw([{"params": rest}], learning_rate * ADAM_SHARE))
     return optimizers
