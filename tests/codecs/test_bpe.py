@@ -125,7 +125,8 @@ def test_the_vocabulary_is_never_more_than_the_data_supports() -> None:
 
 def test_default_vocabulary() -> None:
     sizes = [default_vocab_size(10**power) for power in range(12)]
-    assert sizes[0] == sizes[6] == 512
+    assert sizes[0] == sizes[5] == 512
+    assert sizes[6] == 1024
     assert 7500 < sizes[8] < 8500
     assert sizes[-1] == 32_768
     assert sizes == sorted(sizes)

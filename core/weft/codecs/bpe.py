@@ -47,11 +47,12 @@ _LONG_RUN = re.compile(r"(\S{512}|\s{512})")
 
 
 def default_vocab_size(total_utf8_bytes: int) -> int:
-    """The vocabulary to aim at for that much text: 512 up to about 1 MB, 8 thousand at 100 MB, never above 32 768.
+    """The vocabulary to aim at for that much text: 1,024 at 1 MB, 8 thousand at 100 MB, at least 512, at most 32,768
+    (``docs/lab-notes.md`` has what smaller and larger ones gave).
 
     Learning stops earlier where no pair of tokens occurs twice, so small data gets no more than it supports.
     """
-    grown = 512 * (total_utf8_bytes / 1e6) ** 0.6
+    grown = 1024 * (total_utf8_bytes / 1e6) ** 0.45
     return min(32_768, max(512, int(grown) // 64 * 64))
 
 
