@@ -102,8 +102,11 @@ def test_inspect_says_which(memorized: tuple[weft.Run, Listener], capsys: pytest
     assert set(summary) >= {"kind", "parameters", "step", "weights_sha256", "validation"}
     assert weft_command(["inspect", str(run.path)]) == 0
     shown = capsys.readouterr().out
-    assert "generate uses" in shown
-    assert summary["checkpoints"]["best"]["weights_sha256"] in shown
+    best, last = (summary["held_out_loss"][which] for which in ("best", "last"))
+    assert f"  best      step {best['step']}, which generate uses: " in shown
+    assert f"held-out loss rose from {best['loss']:.3f} at step {best['step']} to {last['loss']:.3f}, while " in shown
+    assert weft_command(["inspect", "--all", str(run.path)]) == 0
+    assert summary["checkpoints"]["best"]["weights_sha256"] in capsys.readouterr().out
 
 
 def test_with_nothing_held_out_nobody_can_tell(tiny_train: Callable[..., weft.Run], tmp_path: Path) -> None:

@@ -83,7 +83,7 @@ def _best(summary: Mapping[str, Any], best: Mapping[str, float], last: Mapping[s
     above = last["loss"] / best["loss"] - 1
     apart = f"{100 * above:.2g} % above it" if above >= SAME else "as good"
     shown = _held_out(summary["validation"], best)
-    return f"step {count(int(best['step']))}: {shown}; the last is {apart}. `weft generate` uses the best"
+    return f"step {count(int(best['step']))}, which generate uses: {shown}; the last is {apart}"
 
 
 def _training(logged: Mapping[str, float]) -> str:

@@ -149,14 +149,14 @@ def _learn(material: Material, preparer: AnyPreparer, fit: Fit, reporter: Report
     """The codec of the modality, and in how many steps it was learned."""
     counted = _CountedFit(fit)
     training = material.samples("train")
-    reporter.note(f"learning the codec of {material.modality} (training samples: {len(training)})")
+    reporter.note(f"learning the codec of {material.modality} (training samples: {count(len(training))})")
     return preparer.fit_codec(training, material.samples("validation"), counted), counted.steps
 
 
 def _tell(encoded: Encoded, modality: str, reporter: Reporter) -> None:
     entry = encoded.codecs[modality]
     learned = f", learned in {count(entry['steps'], 'step')}" if entry["steps"] else ""
-    reporter.note(f"codec of {modality}: {entry['name']}, {entry['vocab_size']} ids{learned}")
+    reporter.note(f"codec of {modality}: {entry['name']}, {count(entry['vocab_size'], 'id')}{learned}")
 
 
 def fit_text_codec(texts: Sequence[str], minimum: int = 0) -> ByteLevelBPE:
@@ -253,7 +253,7 @@ def _layer_in_memory(codec: Codec[Any], values: Sequence[Any]) -> TokenLayer:
 
 def _prompt_codec(parts: Sequence[PartRow], reporter: Reporter) -> FittedCodec[str]:
     texts = [part.prompt for part in parts if part.prompt is not None and part.split == "train"]
-    reporter.note(f"learning the codec of text (prompts: {len(texts)})")
+    reporter.note(f"learning the codec of text (prompts: {count(len(texts))})")
     return FittedCodec(fit_text_codec(texts))
 
 

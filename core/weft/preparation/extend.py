@@ -72,7 +72,7 @@ class Reference:
                 f"name the folder above, or another, so that their items have different names"
             )
         if len(new) < len(items):
-            reporter.note(f"in the corpus already, and left as they are: {len(items) - len(new)} items")
+            reporter.note(f"in the corpus already, and left as they are: {len(items) - len(new):,} items")
         return new
 
     def sources(self, entries: Sequence[SourceEntry]) -> list[SourceEntry]:

@@ -12,6 +12,7 @@ import numpy as np
 
 from weft.interfaces.codec import Codec
 from weft.interfaces.progress import Reporter, Silent
+from weft.pages.numbers import count
 from weft.plugins.registry import Registry, get_registry
 from weft.preparation.encode import ensure_layer, fit_text_codec
 from weft.storage.codecs import save_codec
@@ -39,9 +40,9 @@ def joint_text_codec(corpora: Sequence[CorpusFolder], registry: Registry, report
         return
     largest = max(int(corpus.manifest["codecs"]["text"]["vocab_size"]) for corpus in with_text)
     texts = _training_texts(with_text, registry)
-    reporter.note(f"learning one text vocabulary for {len(with_text)} corpora (texts: {len(texts)})")
+    reporter.note(f"learning one text vocabulary for {len(with_text)} corpora (texts: {count(len(texts))})")
     codec = fit_text_codec(texts, minimum=largest)
-    reporter.note(f"one text vocabulary of {codec.vocab_size} ids for {len(with_text)} corpora")
+    reporter.note(f"one text vocabulary of {count(codec.vocab_size, 'id')} for {len(with_text)} corpora")
     with tempfile.TemporaryDirectory(prefix="weft-") as temporary:
         folder = Path(temporary) / "text"
         save_codec(codec, folder)

@@ -193,8 +193,8 @@ def _warn_of_filters(corpus: CorpusFolder, reporter: Reporter) -> None:
     for reason, count in counts["rejected"].items():
         if reason.startswith("filter-") and count > FILTER_SHARE * counts["samples"]:
             reporter.warn(
-                f"{reason} rejected {count} of {counts['samples']} samples; if it was fitted on text of another kind, "
-                f"fit it again with `--background` and some of yours (docs/filters.md)"
+                f"{reason} rejected {count:,} of {counts['samples']:,} samples; if it was fitted on text of another "
+                f"kind, fit it again with `--background` and some of yours (docs/filters.md)"
             )
 
 
@@ -317,7 +317,7 @@ def _examine(
     store = BlockStore(place.blocks, len(blocks))
     missing = store.missing()
     if len(missing) < len(blocks):
-        reporter.note(f"going on with what was done before: {len(blocks) - len(missing)} of {len(blocks)} blocks")
+        reporter.note(f"going on with what was done before: {len(blocks) - len(missing):,} of {len(blocks):,} blocks")
     todo = sum(len(blocks[number]) for number in missing)
     kept = 0
     with reporter.task(f"reading {plan.modality}", todo, "item") as task:
@@ -338,7 +338,9 @@ def _divide(plan: _Plan, decisions: Decisions, seed: int, reporter: Reporter) ->
     if not counts["validation"] and not plan.reference.old_counts("validation"):
         reporter.warn("there is too little to hold anything out, so overfitting cannot be noticed; add more data")
     else:
-        reporter.note(f"held out for validation ({division.way}): {counts['validation']} of {counts['parts']} parts")
+        reporter.note(
+            f"held out for validation ({division.way}): {counts['validation']:,} of {counts['parts']:,} parts"
+        )
     return division
 
 
