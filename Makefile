@@ -7,7 +7,8 @@ BIN := $(VENV)/bin
 STAMP := $(VENV)/.setup-done
 DISTRIBUTIONS := -e ./core -e ./plugins/text -e ./plugins/image -e ./plugins/audio -e '.[dev]'
 BENCHMARKS := startup text loss_for_cost images drawings audio notes planted_text planted_harm planted_images planted_audio \
-	dedup_text images_speed audio_speed preparation training_speed training_memory checkpoints
+	dedup_text images_speed audio_speed preparation training_speed training_memory checkpoints loop_overhead processes \
+	finetune omni
 INPUTS := constraints.txt core/weft/_version.py $(wildcard pyproject.toml core/pyproject.toml plugins/*/pyproject.toml)
 
 # The first Python that works and is new enough: a shim of a version manager may be there and yet not run.
