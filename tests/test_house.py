@@ -14,7 +14,7 @@ FORBIDDEN_CALLS = {
     "print", "breakpoint", "exit", "quit", "sys.exit", "os._exit", "eval", "exec",
     "torch.save", "torch.load", "pickle.load", "pickle.loads", "pickle.dump", "pickle.dumps",
 }  # fmt: skip
-ALLOWED_CALLS = {("main.py", "sys.exit")}
+ALLOWED_CALLS = {("leaving.py", "sys.exit"), ("leaving.py", "os._exit")}
 
 
 def test_there_is_something_to_check() -> None:

@@ -118,10 +118,12 @@ class TestModalities:
         assert vocabulary.size == run.folder.manifest.model["vocab_size"]
 
     def test_two_captioned_corpora_are_named_once(
-        self, tiny_train: Any, notes_folders: dict[str, Path], tmp_path: Path
+        self, tiny_train: Any, workshop: Path, notes_folders: dict[str, Path], tmp_path: Path
     ) -> None:
         folder = notes_folders["captioned corpus"]
-        run = tiny_train([folder, folder], tmp_path / "run", steps=1)
+        other = weft.prepare(workshop / "tunes", out=tmp_path / "other", codec=folder, seed=1)
+        assert other.summary()["captioned"]
+        run = tiny_train([folder, other], tmp_path / "run", steps=1)
         assert run.summary()["conditional"] == ["notes"]
 
     def test_codecs_of_one_modality_that_differ(

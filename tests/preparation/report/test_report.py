@@ -217,13 +217,13 @@ def test_captions_tokens_and_round_trips_are_shown(image_corpus: Path, changed: 
     assert f"{kept} of {kept} kept samples (100 %) have a caption or prompt, 1 of them different" in captions
     assert f"noise {kept} ×" in captions
     tokens = squeezed(page.blocks["tokens"])
-    assert f"Tokens {corpus.manifest['tokens']} " in tokens
+    assert f"Tokens {corpus.manifest['tokens']:,} " in tokens
     assert "Held-out samples, and what their tokens decode to" in tokens
     assert tokens.count("original") == tokens.count("from its tokens") == 3
     vocabulary = corpus.manifest["codecs"]["image"]["vocab_size"]
     layer = corpus.layer("payload", corpus.codec_hash("image"))
     used = len({int(token) for ids in layer for token in ids})
-    assert f"{used} of {vocabulary} ids" in tokens
+    assert f"{used} of {vocabulary:,} ids" in tokens
 
 
 def test_a_text_is_shown_cut_into_its_tokens(text_corpus: Path, changed: Any, report: Any) -> None:
