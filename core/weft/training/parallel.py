@@ -47,7 +47,9 @@ def spread(objective: Objective, world: World, device: torch.device, shard: Shar
         return objective
     if shard == "none":
         places = [device] if device.type == "cuda" else None
-        return DistributedDataParallel(objective, device_ids=places, broadcast_buffers=False)
+        return DistributedDataParallel(
+            objective, device_ids=places, broadcast_buffers=False, gradient_as_bucket_view=True
+        )
     mesh = init_device_mesh(device.type, (world.size,))
     for layer in _layers(objective.model):
         fully_shard(layer, mesh=mesh)
