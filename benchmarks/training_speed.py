@@ -15,7 +15,7 @@ import gc
 import statistics
 import sys
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 import torch
 from qwen3_peer import Step, batch_of, config_of, our_step, peer_step
@@ -53,8 +53,8 @@ def seconds_a_step(step: Step, steps: int, device: torch.device) -> float:
     return (time.perf_counter() - began) / steps
 
 
-def compare(sides: Mapping[str, Step], repeats: int, device: torch.device) -> dict[str, float]:
-    """Median seconds of a step of each side, timed in turn so that other load meets all of them alike."""
+def compare(sides: Mapping[str, Step], repeats: int, device: torch.device) -> dict[str, list[float]]:
+    """Seconds of a step of each side in each turn; taken in turn so that other load meets all of them alike."""
     for step in sides.values():
         seconds_a_step(step, 2, device)
     steps = max(1, round(SECONDS / seconds_a_step(next(iter(sides.values())), 1, device)))
@@ -62,7 +62,12 @@ def compare(sides: Mapping[str, Step], repeats: int, device: torch.device) -> di
     for _ in range(repeats):
         for name, step in sides.items():
             times[name].append(seconds_a_step(step, steps, device))
-    return {name: statistics.median(values) for name, values in times.items()}
+    return times
+
+
+def ratio_of(peer: Sequence[float], ours: Sequence[float]) -> float:
+    """How many times as fast: the median of the turns, so that a machine that slows down meanwhile does not count."""
+    return statistics.median(a / b for a, b in zip(peer, ours, strict=True))
 
 
 def muon(model: nn.Module) -> list[torch.optim.Optimizer]:
@@ -78,12 +83,16 @@ def on_cpu(name: str, config: ModelConfig, rows: int, repeats: int) -> bool:
         sides[chosen] = our_step(config, ids, device, compiled=True)
     times = compare(sides, repeats, device)
     # By itself, for its optimizer leaves the caches to whoever comes next.
-    times["weft, Muon"] = compare({"weft, Muon": our_step(config, ids, device, muon)}, repeats, device)["weft, Muon"]
-    kept = times["transformers"] / times[chosen] >= LIMIT
+    pair = {"transformers": sides["transformers"], "weft, Muon": our_step(config, ids, device, muon)}
+    ratios = {side: ratio_of(times["transformers"], seconds) for side, seconds in times.items()}
+    kept = ratios[chosen] >= LIMIT
+    with_muon = compare(pair, repeats, device)
+    times["weft, Muon"] = with_muon["weft, Muon"]
+    ratios["weft, Muon"] = ratio_of(*with_muon.values())
     for side, seconds in times.items():
         verdict = f"  limit {LIMIT}: {'kept' if kept else 'MISSED'}" if side == chosen else ""
-        ratio = times["transformers"] / seconds
-        print(f"{name:5} {side:14} {rows * config.context_length / seconds:9,.0f} tokens/s  ratio {ratio:.3f}{verdict}")
+        pace = rows * config.context_length / statistics.median(seconds)
+        print(f"{name:5} {side:14} {pace:9,.0f} tokens/s  ratio {ratios[side]:.3f}{verdict}")
     return kept
 
 
@@ -97,7 +106,7 @@ def on_cuda(name: str, config: ModelConfig, rows: int, repeats: int) -> bool:
         "transformers": peer_step(config, ids, device, compiled=True),
         "weft": our_step(config, ids, device, compiled=True),
     }
-    times = compare(sides, repeats, device)
+    times = {side: statistics.median(seconds) for side, seconds in compare(sides, repeats, device).items()}
     share = {side: rows * config.context_length / seconds * flops / peak.flops for side, seconds in times.items()}
     kept = share["weft"] >= SHARE_OF_PEAK
     for side, seconds in times.items():
