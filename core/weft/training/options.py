@@ -39,7 +39,9 @@ class ModelOptions(TypedDict, total=False):
         Doc("nano (without it), micro, mini, small, base, large, or a number of parameters such as 5M."),
     ]
     context: Annotated[int, Positive, Doc("Context length in tokens; derived from the data without it.")]
-    dropout: Annotated[float, Share, Doc("Share of activations zeroed; a tenth where a corpus is seen many times, else 0.")]
+    dropout: Annotated[
+        float, Share, Doc("Share of activations zeroed; a tenth where a corpus is seen many times, else 0.")
+    ]
 
 
 class StartOptions(TypedDict, total=False):
