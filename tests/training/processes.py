@@ -47,7 +47,7 @@ class Doubles(NextTokenTrainer):
     """The real objective, in a chosen precision, of a model whose blocks do not begin as the identity."""
 
     def __init__(self, dtype: torch.dtype, dropout: float = 0.0) -> None:
-        shape = ModelConfig(50, 16, 2, 32, 2, 1, 16, 64, dropout=dropout)
+        shape = ModelConfig(50, 16, 3, 32, 2, 1, 16, 64, dropout=dropout)
         super().__init__(TrainingContext(shape, Vocabulary.build({"text": 40}), ["text"]))
         self._dtype = dtype
 

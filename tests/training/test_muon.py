@@ -12,6 +12,7 @@ from torch import Tensor, nn
 
 from weft.models.config import ModelConfig
 from weft.models.transformer import FusedLinear, Transformer
+from weft.training import muon
 from weft.training.muon import Muon, orthogonalize
 from weft.training.optimizers import ADAM_SHARE, build_optimizers, split_parameters
 
@@ -165,3 +166,16 @@ class TestGrouping:
         model = nn.ModuleList([nn.ConvTranspose2d(3, 5, 2), nn.Conv2d(4, 8, 3, groups=2), nn.Conv1d(4, 6, 1)])
         matrices, _ = split_parameters(model)
         assert {tuple(p.shape): list(rows) for p, rows in matrices} == {(3, 5, 2, 2): [3], (6, 4, 1): [6]}
+
+
+def test_how_many_matrices_are_made_orthogonal_at_once_makes_no_difference(monkeypatch: pytest.MonkeyPatch) -> None:
+    moved = []
+    for at_once in (1, 2 * 6 * 4, muon._AT_ONCE):
+        monkeypatch.setattr(muon, "_AT_ONCE", at_once)
+        weights = [nn.Parameter(random(6, 4, seed=seed, dtype=torch.float64)) for seed in range(5)]
+        for seed, weight in enumerate(weights):
+            weight.grad = random(6, 4, seed=10 + seed, dtype=torch.float64)
+        Muon([(weight, [6]) for weight in weights], lr=0.1).step()
+        moved.append(torch.stack([weight.detach() for weight in weights]))
+    torch.testing.assert_close(moved[0], moved[2])
+    torch.testing.assert_close(moved[1], moved[2])

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from weft.pages.numbers import about, count
+from weft.pages.numbers import about, count, rounded
 
 MEMORY = {
     "weights": "weights",
@@ -67,7 +67,7 @@ def _duration(seconds: float) -> str:
         return f"{seconds * 1000:.3g} ms"
     for unit, name in ((_DAY, "days"), (_HOUR, "hours"), (_MINUTE, "minutes")):
         if seconds >= 2 * unit:
-            return f"{seconds / unit:.3g} {name}"
+            return f"{rounded(seconds / unit)} {name}"
     return f"{seconds:.3g} s"
 
 

@@ -10,7 +10,7 @@ from typing import Any
 from weft.cli.progress import duration
 from weft.cli.rows import aligned
 from weft.pages.losses import losses_text
-from weft.pages.numbers import count
+from weft.pages.numbers import count, rounded
 from weft.storage.run import METRICS, PREVIEWS, read_metrics
 
 SAME = 0.0005
@@ -81,7 +81,7 @@ def _best(summary: Mapping[str, Any], best: Mapping[str, float], last: Mapping[s
     if last is None or best["step"] == last["step"]:
         return f"step {count(int(best['step']))}, the last that was judged"
     above = last["loss"] / best["loss"] - 1
-    apart = f"{100 * above:.2g} % above it" if above >= SAME else "as good"
+    apart = f"{rounded(100 * above, 2)} % above it" if above >= SAME else "as good"
     shown = _held_out(summary["validation"], best)
     return f"step {count(int(best['step']))}, which generate uses: {shown}; the last is {apart}"
 

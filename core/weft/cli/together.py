@@ -5,7 +5,10 @@ from __future__ import annotations
 
 import json
 import os
+import signal
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import click
@@ -24,8 +27,9 @@ def tell(line: str) -> None:
     if place is not None:
         _write(place, line)
     rank = int(os.environ.get("RANK", "0"))
-    if place is None or int(os.environ.get("LOCAL_RANK", "0")) == 0 or not _first_says(place, line):
-        click.echo(f"[rank {rank}] {line}" if rank else line, err=True)
+    with _undisturbed():
+        if place is None or int(os.environ.get("LOCAL_RANK", "0")) == 0 or not _first_says(place, line):
+            click.echo(f"[rank {rank}] {line}" if rank else line, err=True)
 
 
 def _error_file() -> Path | None:
@@ -43,6 +47,19 @@ def _write(place: Path, line: str) -> None:
         temporary.replace(place)
     except OSError:
         return  # the sentence itself matters more than where else it stands
+
+
+@contextmanager
+def _undisturbed() -> Iterator[None]:
+    """SIGTERM waits while the block lasts: torchrun sends it to all others as soon as one process has ended."""
+    if not hasattr(signal, "pthread_sigmask"):
+        yield
+        return
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGTERM})
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
 def _first_says(place: Path, line: str) -> bool:

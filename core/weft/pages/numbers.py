@@ -9,9 +9,15 @@ def count(number: int, unit: str = "") -> str:
     return text if not unit else f"{text} {unit if number == 1 or unit.endswith('s') else unit + 's'}"
 
 
+def rounded(number: float, digits: int = 3) -> str:
+    """``2.51``, ``1,234``: so many digits, and of what is larger all before the point."""
+    shown = f"{number:.{digits}g}"
+    return f"{number:,.0f}" if abs(float(shown)) >= 10**digits else shown
+
+
 def about(number: float, unit: str) -> str:
     """``2.51 epochs``, ``1 epoch``: three digits."""
-    shown = f"{number:.3g}"
+    shown = rounded(number)
     return f"{shown} {unit if shown == '1' else unit + 's'}"
 
 

@@ -12,6 +12,7 @@ import torch
 from torch import nn
 
 from weft.errors import OptionError
+from weft.pages.numbers import rounded
 from weft.training.loop import Loop
 from weft.training.throughput import peak_of, training_flops_per_token
 from weft.training.world import World
@@ -131,15 +132,10 @@ def steps_within(minutes: float, spent: float, timing: Timing) -> int:
         least = spent + timing.of_run(FEWEST_STEPS, EVALUATIONS[0])
         needed = 1.2 * least / (1 - RESERVE) / 60  # the machine may be busier next time
         raise OptionError(
-            f"{minutes:g} minutes are too short on this machine: a step takes {_short(timing.step)} s; allow at least "
-            f"{_short(needed)} minutes, choose a shorter context, a smaller batch or size, or give --steps"
+            f"{minutes:g} minutes are too short on this machine: a step takes {rounded(timing.step, 2)} s; allow at "
+            f"least {rounded(needed, 2)} minutes, choose a shorter context, a smaller batch or size, or give --steps"
         )
     return steps
-
-
-def _short(number: float) -> str:
-    """Two digits, or all of a large number."""
-    return f"{number:.2g}" if number < 100 else f"{number:,.0f}"
 
 
 def _fitting(seconds: float, timing: Timing) -> int:

@@ -277,7 +277,8 @@ def _settled(
         timing: Timing | None = expected_time(trainer, settings, memory, train, held_out, world, reporter)
     else:
         timing = budgeted_time(trainer, settings, train, held_out, world, reporter)
-    steps = int(world.first(_steps(settings, train, time.monotonic() - began, timing)))
+    spent = world.first(time.monotonic() - began)  # a budget that is over is over for all of them
+    steps = int(world.first(_steps(settings, train, spent, timing)))
     # An evaluation has no backward passes, and its rows are about as long.
     guessed = len(held_out) / settings.batch_size / (1 + BACKWARD)
     evaluations = evaluations_of(steps, guessed if timing is None else timing.evaluation / timing.step)
@@ -318,7 +319,7 @@ def context_for(sources: Sequence[TokenSource], size: Size, wanted: int | None) 
         if wanted < longest:
             raise OptionError(f"context {wanted} is shorter than the longest document, {longest} tokens; raise it")
         everything = max([longest, *texts, *(_stream_tokens(source) for source in sources if source.is_stream)])
-        if wanted > everything and streams:
+        if streams and wanted > max(everything, *streams):
             raise OptionError(
                 f"context {wanted:,} is longer than all of the text to learn from, {count(everything, 'token')}; "
                 f"{max(streams):,} is usual for this size"

@@ -180,8 +180,8 @@ def budgeted_time(
                 f"{train.ids_per_row:,.0f} tokens; a shorter context, a smaller batch or a smaller size is faster"
             )
         return None
-    if least * calibration.FEWEST_STEPS > 60 * settings.minutes:
-        return guess
+    if guess is not None and least * calibration.FEWEST_STEPS > 60 * settings.minutes:
+        return replace(guess, step=world.first(guess.step), evaluation=world.first(guess.evaluation))
     return time_of(trainer, settings, train, held_out, world, reporter)
 
 
