@@ -119,6 +119,14 @@ class TestBatch:
     def test_never_none(self) -> None:
         assert default_batch(SMALL, self.rows(source("image", [500] * 3))) == 1
 
+    def test_rows_that_are_learned_backward_come_on_top(self) -> None:
+        captioned = source("image", [20] * 300, [4] * 300)
+        sequences = Sequences(Vocabulary.build({"image": 20, "text": 20}))
+        plain, reversed_too = (
+            default_batch(NANO, drawing_of([captioned], sequences, 64, seed=0, reverse=share)) for share in (0.0, 0.5)
+        )
+        assert reversed_too == pytest.approx(2 * plain, rel=0.02)
+
     def test_a_mixture_is_judged_by_what_comes_how_often(self) -> None:
         sources = [source("image", [9] * 300), source("text", [1000] * 3)]
         sequences = Sequences(Vocabulary.build({"image": 20, "text": 1000}))

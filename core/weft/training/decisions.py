@@ -353,5 +353,6 @@ def default_dropout(epochs: float) -> float:
 
 
 def default_batch(size: Size, train: Drawing) -> int:
-    """Rows that make about the size's tokens a step, judged by evenly spaced rows."""
-    return max(1, min(len(train.rows), round(size.tokens_per_step / train.ids_per_row)))
+    """Rows that make about the size's tokens a step, judged by evenly spaced rows; those learned backward, which read
+    much and learn little, come on top."""
+    return max(1, min(len(train.rows), round(size.tokens_per_step / train.forward_ids_per_row)))

@@ -157,8 +157,12 @@ class Drawing:
     @property
     def ids_per_row(self) -> float:
         """Mean length of a row in ids, prompts and markers included, judged by evenly spaced rows."""
-        means = [_mean_length(strand.rows) for strand in self.strands]
-        return float(np.dot(self.rates, means))
+        return self._ids_of(self.strands)
+
+    @property
+    def forward_ids_per_row(self) -> float:
+        """The same, where rows that are learned backward count as none: they come on top of a batch."""
+        return self._ids_of([strand for strand in self.strands if not strand.backward])
 
     def most_epochs(self, drawn: int) -> float:
         """How often so many rows bring those of the strand that is repeated most."""
@@ -172,6 +176,12 @@ class Drawing:
             learned = drawn * float(self.rates[place]) * self._tokens_of_a_row(place)
             found[strand.task] = found.get(strand.task, 0.0) + learned
         return {task: round(tokens) for task, tokens in found.items()}
+
+    def _ids_of(self, strands: Sequence[Strand]) -> float:
+        lengths = {id(strand): _mean_length(strand.rows) for strand in strands}
+        return math.fsum(
+            float(rate) * lengths.get(id(strand), 0.0) for rate, strand in zip(self.rates, self.strands, strict=True)
+        )
 
     def _tokens_of_a_row(self, place: int) -> float:
         return self.strands[place].target_tokens / len(self.strands[place].rows)
