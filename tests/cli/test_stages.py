@@ -206,6 +206,13 @@ def test_a_quiet_summary_is_none_but_for_programs(stage: Any, capsys: pytest.Cap
     assert json.loads(capsys.readouterr().out) == SUMMARY
 
 
+def test_a_run_to_go_on_with_that_is_not_there(capsys: pytest.CaptureFixture[str]) -> None:
+    assert run(["train", "--resume", "nowhere"]) == 2
+    assert (
+        "there is no run in nowhere; name the run to go on with: `weft train --resume RUN`" in capsys.readouterr().err
+    )
+
+
 def test_a_run_to_go_on_with_may_stand_where_corpora_do(stage: Any, tmp_path: Path) -> None:
     recorder = stage("train", RUN)
     (tmp_path / "run.json").touch()

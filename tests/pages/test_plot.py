@@ -176,6 +176,14 @@ def test_every_option_draws(tmp_path: Path) -> None:
     assert len(sizes) == 3
 
 
+def test_tenths_of_a_minute_are_no_thousandths(tmp_path: Path) -> None:
+    rows = [{**row, "seconds": 0.4 * number} for number, row in enumerate(text_rows(5))]
+    draw_losses([make_run(tmp_path / "short", rows, {"text": A})], tmp_path / "x.svg", axis="minutes")
+    drawn = (tmp_path / "x.svg").read_text()
+    assert "<!-- 0.2 -->" in drawn, re.findall("<!-- .* -->", drawn)
+    assert "<!-- 200m -->" not in drawn
+
+
 def test_what_cannot_be_drawn_gets_a_sentence(tmp_path: Path) -> None:
     empty = make_run(tmp_path / "empty", [], {"text": A})
     with pytest.raises(FolderError, match=r"empty has logged no losses yet.*train it first"):

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import sys
 from pathlib import Path
 
 import pytest
@@ -152,3 +154,13 @@ def test_what_others_put_there_stays(store: CheckpointStore) -> None:
         store.save(state(step), best=False)
     assert store.steps() == [1, 3, 4]
     assert {"step-3", "mine", ".step-00000009.partial.txt"} < {path.name for path in store.folder.iterdir()}
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="modes of files are those of POSIX")
+def test_others_may_read_what_the_umask_lets_them_read(store: CheckpointStore) -> None:
+    before = os.umask(0o022)
+    try:
+        saved = store.save(state(1), best=True)
+    finally:
+        os.umask(before)
+    assert {path.stat().st_mode & 0o777 for path in saved.iterdir()} == {0o644}

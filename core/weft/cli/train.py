@@ -96,6 +96,8 @@ def _to_resume(named: tuple[Path, ...]) -> Path:
     """The run that is named in the place of corpora."""
     if len(named) == 1 and (named[0] / "run.json").exists():
         return named[0]
+    if len(named) == 1:
+        raise click.UsageError(f"there is no run in {named[0]}; name the run to go on with: `weft train --resume RUN`")
     raise click.UsageError("name the run to go on with: `weft train --resume RUN`")
 
 

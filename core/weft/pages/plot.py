@@ -115,7 +115,15 @@ def _style(number: int) -> dict[str, Any]:
 
 
 def _label(axes: Axes, panel: Panel, axis: Axis, *, log_x: bool, log_y: bool) -> None:
-    from matplotlib.ticker import EngFormatter, LogLocator, MaxNLocator, NullFormatter, NullLocator, ScalarFormatter
+    from matplotlib.ticker import (
+        EngFormatter,
+        LogLocator,
+        MaxNLocator,
+        NullFormatter,
+        NullLocator,
+        ScalarFormatter,
+        StrMethodFormatter,
+    )
 
     axes.set_title(panel.title)
     axes.set_ylabel(panel.unit)
@@ -127,7 +135,8 @@ def _label(axes: Axes, panel: Panel, axis: Axis, *, log_x: bool, log_y: bool) ->
         axes.xaxis.set_major_locator(LogLocator(subs=(1.0, 2.0, 5.0)))
     else:
         axes.set_xlim(left=0)
-    axes.xaxis.set_major_formatter(EngFormatter(sep=""))
+    # Millionths of steps there are none, but runs of a tenth of a minute.
+    axes.xaxis.set_major_formatter(StrMethodFormatter("{x:g}") if axis == "minutes" else EngFormatter(sep=""))
     axes.xaxis.set_minor_formatter(NullFormatter())
     if log_y:
         axes.set_yscale("log")

@@ -177,8 +177,11 @@ def write_tensors(path: Path, tensors: Tensors) -> None:
     from safetensors import SafetensorError
     from safetensors.torch import save_file
 
+    path.touch()
+    mode = path.stat().st_mode  # what the user's umask gives; the library makes files for their owner alone
     try:
         save_file(dict(tensors), path)
+        path.chmod(mode)
     except SafetensorError as error:
         # Its own class is all that the library raises, whatever the disk said.
         raise _disk_error(error, path) from error
