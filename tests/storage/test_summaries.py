@@ -62,7 +62,7 @@ def test_losses_of_a_run(run: RunFolder) -> None:
         summary = run_summary(run)
         assert summary["validation"] == {"text": {"nats_per_token": 2.0}}
         assert summary["validation_last"] == {"text": {"nats_per_token": loss}}
-        assert summary["training_loss"] == {"step": step, "loss": 3.0 - step}
+        assert summary["training_loss"] == {"step": step, "loss": 3.0 - step, "steps": 1}
         assert (summary["memorizing"] is None) == (step < 3)
     assert "best at step 1 (2.000) and ended at 2.500" in summary["memorizing"]
     shown = "\n".join(render(summary))
