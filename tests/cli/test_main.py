@@ -91,7 +91,10 @@ def test_no_arguments_show_the_help(capsys: pytest.CaptureFixture[str]) -> None:
         (["nope"], "error: No such command 'nope'"),
         (["train"], "error: name the folder to write by --out"),
         (["train", "--resume"], "error: name the run to go on with: `weft train --resume RUN`"),
-        (["train", "corpora/a", "--resume"], "error: name the run to go on with: `weft train --resume RUN`"),
+        (
+            ["train", "corpora/a", "--resume"],
+            "error: there is no run in corpora/a; name the run to go on with: `weft train --resume RUN`",
+        ),
         (["train", "--out", "r"], "error: give at least one corpus to train on"),
         (["train", "c", "--out", "r", "--steps", "many"], "error: Invalid value for '--steps'"),
         (
