@@ -78,7 +78,7 @@ def on_cpu(name: str, config: ModelConfig, rows: int, repeats: int) -> bool:
     device, ids = torch.device("cpu"), batch_of(config, rows)
     sides = {"transformers": peer_step(config, ids, device), "weft": our_step(config, ids, device)}
     chosen = "weft"
-    if choose_compile(None, device, SHORTEST_COMPILED, config.width, torch.get_num_threads()).value:
+    if choose_compile(None, device, SHORTEST_COMPILED, config.width).value:
         chosen = "weft, compiled"
         sides[chosen] = our_step(config, ids, device, compiled=True)
     times = compare(sides, repeats, device)

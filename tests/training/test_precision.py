@@ -15,10 +15,10 @@ CPU, CUDA, MPS = (torch.device(name) for name in ("cpu", "cuda", "mps"))
 def test_what_is_asked_for_is_done(device: torch.device) -> None:
     assert choose_precision("bfloat16", device).value == "bfloat16"
     assert choose_precision("float32", device).value is None
-    assert choose_compile(True, device, 0.1, 4096, 1).value
-    assert not choose_compile(False, device, None, 64, 1).value
-    assert choose_compile(True, device, None, 64, 1).reason == "as asked for"
-    chosen = choose_compile(None, device, 0.1, 64, 1)
+    assert choose_compile(True, device, 0.1, 4096).value
+    assert not choose_compile(False, device, None, 64).value
+    assert choose_compile(True, device, None, 64).reason == "as asked for"
+    chosen = choose_compile(None, device, 0.1, 64)
     assert (chosen.why(False), chosen.why(True)) == (chosen.reason, "as asked for")
 
 
@@ -35,26 +35,25 @@ def test_a_gpu_has_mixed_precision_where_it_can(monkeypatch: pytest.MonkeyPatch,
 
 def test_a_gpu_compiles_long_runs(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(precision.importlib.util, "find_spec", lambda name: object())
-    assert choose_compile(None, CUDA, None, 1024, 1).value
-    assert choose_compile(None, CUDA, SHORTEST_COMPILED, 1024, 1).value
-    short = choose_compile(None, CUDA, 2.0, 1024, 1)
+    assert choose_compile(None, CUDA, None, 1024).value
+    assert choose_compile(None, CUDA, SHORTEST_COMPILED, 1024).value
+    short = choose_compile(None, CUDA, 2.0, 1024)
     assert not short.value
     assert "2 minutes" in short.reason
     monkeypatch.setattr(precision.importlib.util, "find_spec", lambda name: None)
-    assert "no compiler" in choose_compile(None, CUDA, None, 1024, 1).reason
+    assert "no compiler" in choose_compile(None, CUDA, None, 1024).reason
 
 
-@pytest.mark.parametrize(("threads", "widest"), [(1, WIDEST_COMPILED["one thread"]), (8, WIDEST_COMPILED["several"])])
-def test_a_cpu_compiles_long_runs_of_narrow_models(monkeypatch: pytest.MonkeyPatch, threads: int, widest: int) -> None:
+def test_a_cpu_compiles_long_runs_of_narrow_models(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(precision.sys, "platform", "linux")
     monkeypatch.setattr(precision.shutil, "which", lambda name: name)
-    assert choose_compile(None, CPU, SHORTEST_COMPILED, widest, threads).value
-    assert not choose_compile(None, CPU, SHORTEST_COMPILED, widest + 1, threads).value
-    assert not choose_compile(None, CPU, 2.0, widest, threads).value
-    assert not choose_compile(None, CPU, None, widest, threads).value
+    assert choose_compile(None, CPU, SHORTEST_COMPILED, WIDEST_COMPILED).value
+    assert not choose_compile(None, CPU, SHORTEST_COMPILED, WIDEST_COMPILED + 1).value
+    assert not choose_compile(None, CPU, 2.0, WIDEST_COMPILED).value
+    assert not choose_compile(None, CPU, None, WIDEST_COMPILED).value
     monkeypatch.setattr(precision.shutil, "which", lambda name: None)
-    assert "no compiler" in choose_compile(None, CPU, SHORTEST_COMPILED, widest, threads).reason
+    assert "no compiler" in choose_compile(None, CPU, SHORTEST_COMPILED, WIDEST_COMPILED).reason
 
 
 def test_nothing_was_measured_on_mps() -> None:
-    assert not choose_compile(None, MPS, 600.0, 64, 1).value
+    assert not choose_compile(None, MPS, 600.0, 64).value

@@ -164,7 +164,7 @@ def _how(settings: RunSettings, width: int) -> str:
     """Precision and compilation, with the reasons for them."""
     device = torch.device(settings.device)
     precision = choose_precision(None, device).why(settings.autocast)
-    compiled = choose_compile(None, device, settings.minutes, width, settings.threads).why(settings.compile)
+    compiled = choose_compile(None, device, settings.minutes, width).why(settings.compile)
     verb = "compiled" if settings.compile else "not compiled"
     return f"{settings.autocast or 'float32'} ({precision}), {verb} ({compiled})"
 
@@ -242,7 +242,7 @@ def _settings(options: TrainOptions, size: Size, reverse: float, threads: int, w
         # Which of the machine's accelerators it is differs between processes.
         device=options.get("device", device.type),
         autocast=choose_precision(options.get("precision"), device).value,
-        compile=choose_compile(options.get("compile"), device, minutes, size.width, threads).value,
+        compile=choose_compile(options.get("compile"), device, minutes, size.width).value,
         checkpoint_activations=options.get("checkpoint_activations", False),
         shard=options.get("shard", "none"),
         checkpoint_minutes=options.get("checkpoint_minutes"),

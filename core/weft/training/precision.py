@@ -18,9 +18,8 @@ Autocast = Literal["bfloat16"] | None
 
 SHORTEST_COMPILED = 10.0
 """Minutes; compiling takes up to one."""
-WIDEST_COMPILED = {"one thread": 128, "several": 256}
-"""Width up to which a compiled model is the faster one on the CPU (``docs/decisions/training-speed.md``): what threads
-have to wait for each other for, after every operation, counts less where a product takes longer."""
+WIDEST_COMPILED = 128
+"""Width up to which a compiled model is the faster one on the CPU (``docs/decisions/training-speed.md``)."""
 
 
 def autocast(device: torch.device, kind: str | None) -> AbstractContextManager[Any]:
@@ -64,9 +63,7 @@ def choose_precision(wanted: Literal["float32", "bfloat16"] | None, device: torc
     return Choice(None, "bfloat16 is slower on most CPUs")
 
 
-def choose_compile(
-    wanted: bool | None, device: torch.device, minutes: float | None, width: int, threads: int
-) -> Choice[bool]:
+def choose_compile(wanted: bool | None, device: torch.device, minutes: float | None, width: int) -> Choice[bool]:
     """Whether the model is compiled.
 
     Args:
@@ -74,15 +71,13 @@ def choose_compile(
         device: Where the run computes.
         minutes: How long the run is meant to take, where that is known.
         width: Of the model.
-        threads: Of a process.
     """
     if wanted is not None:
         return Choice(wanted, "as asked for")
     on_cpu = device.type == "cpu"
-    widest = WIDEST_COMPILED["one thread" if threads == 1 else "several"]
     obstacles = {
         f"compilation was not measured on {device.type}": device.type not in ("cpu", "cuda"),
-        "at this width core's own operations do as well": on_cpu and width > widest,
+        "at this width core's own operations do as well": on_cpu and width > WIDEST_COMPILED,
         "without a time budget it may not earn itself back": on_cpu and minutes is None,
         f"a run of {minutes or 0:g} minutes is too short to earn it back": (minutes or math.inf) < SHORTEST_COMPILED,
         f"no compiler for {device.type} is installed": not _has_compiler(device),
