@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Self
 import click
 
 from weft.interfaces.progress import Reporter, Silent, Task
+from weft.pages.numbers import plural
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -234,8 +235,3 @@ def duration(seconds: float) -> str:
     if minutes < 60:
         return f"{minutes} min {rest:02d} s"
     return f"{minutes // 60} h {minutes % 60:02d} min"
-
-
-def plural(unit: str, count: int) -> str:
-    """The unit in the number that fits the count."""
-    return unit if count == 1 or unit.endswith("s") else f"{unit}s"

@@ -6,7 +6,12 @@ from __future__ import annotations
 def count(number: int, unit: str = "") -> str:
     """``12,345 files``, ``1 file``."""
     text = f"{number:,}"
-    return text if not unit else f"{text} {unit if number == 1 or unit.endswith('s') else unit + 's'}"
+    return text if not unit else f"{text} {plural(unit, number)}"
+
+
+def plural(unit: str, number: int) -> str:
+    """The unit in the number that fits the count."""
+    return unit if number == 1 or unit.endswith("s") else f"{unit}s"
 
 
 def rounded(number: float, digits: int = 3) -> str:

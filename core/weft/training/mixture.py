@@ -157,12 +157,13 @@ class Drawing:
     @property
     def ids_per_row(self) -> float:
         """Mean length of a row in ids, prompts and markers included, judged by evenly spaced rows."""
-        return self._ids_of(self.strands)
+        return math.fsum(self._ids_by_strand())
 
     @property
     def forward_ids_per_row(self) -> float:
         """The same, where rows that are learned backward count as none: they come on top of a batch."""
-        return self._ids_of([strand for strand in self.strands if not strand.backward])
+        of_each = zip(self._ids_by_strand(), self.strands, strict=True)
+        return math.fsum(ids for ids, strand in of_each if not strand.backward)
 
     def most_epochs(self, drawn: int) -> float:
         """How often so many rows bring those of the strand that is repeated most."""
@@ -177,11 +178,9 @@ class Drawing:
             found[strand.task] = found.get(strand.task, 0.0) + learned
         return {task: round(tokens) for task, tokens in found.items()}
 
-    def _ids_of(self, strands: Sequence[Strand]) -> float:
-        lengths = {id(strand): _mean_length(strand.rows) for strand in strands}
-        return math.fsum(
-            float(rate) * lengths.get(id(strand), 0.0) for rate, strand in zip(self.rates, self.strands, strict=True)
-        )
+    def _ids_by_strand(self) -> list[float]:
+        """What each strand adds to the mean length of a row."""
+        return [float(rate) * _mean_length(strand.rows) for rate, strand in zip(self.rates, self.strands, strict=True)]
 
     def _tokens_of_a_row(self, place: int) -> float:
         return self.strands[place].target_tokens / len(self.strands[place].rows)

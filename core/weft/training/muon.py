@@ -22,7 +22,7 @@ from weft.training.world import World
 _COEFFICIENTS = (3.4445, -4.7750, 2.0315)
 
 _AT_ONCE = 1 << 26
-"""Numbers that are orthogonalized together: more gain nothing, and an iteration needs several times their memory."""
+"""Numbers that are orthogonalized together, which bounds memory: an iteration needs several times as much."""
 
 _WIDE = 2
 """From so many times more columns than rows on, an iteration costs less on products of rows with each other."""
