@@ -303,6 +303,24 @@ class TestRefusals:
         with pytest.raises(weft.OptionError, match="unknown sampling option heat"):
             text_run.stream(PROMPT, heat=1)
 
+    @pytest.mark.parametrize(
+        ("options", "expected"),
+        [
+            ({"threads": 0}, "threads must be at least 1, got 0"),
+            ({"temperature": -1.0}, "temperature must be between"),
+            ({"temperature": 1.0, "creativity": "precise"}, "creativity sets the temperature"),
+            ({"checkpoint": "first"}, "checkpoint must be 'best', 'last' or the number of a step, got 'first'"),
+            ({"device": "toaster"}, "device 'toaster' is not available here"),
+        ],
+    )
+    def test_a_stream_refuses_a_value_before_it_is_read(
+        self, text_run: weft.Run, options: dict[str, Any], expected: str
+    ) -> None:
+        before = torch.get_num_threads()
+        with pytest.raises(weft.OptionError, match=expected):
+            text_run.stream(PROMPT, **options)
+        assert torch.get_num_threads() == before
+
 
 def test_threads_are_as_many_as_asked_for_and_then_as_before(
     text_run: weft.Run, monkeypatch: pytest.MonkeyPatch

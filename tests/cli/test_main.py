@@ -88,7 +88,9 @@ def test_no_arguments_show_the_help(capsys: pytest.CaptureFixture[str]) -> None:
 @pytest.mark.parametrize(
     ("arguments", "expected"),
     [
-        (["nope"], "error: No such command 'nope'"),
+        (["nope"], "error: No such command 'nope' (see `weft --help`)"),
+        (["trian", "c"], "error: No such command 'trian'. Did you mean 'train'? (see `weft --help`)"),
+        (["fitfilter"], "error: No such command 'fitfilter'. Did you mean 'fit-filter'? (see `weft --help`)"),
         (["train"], "error: name the folder to write by --out"),
         (["train", "--resume"], "error: name the run to go on with: `weft train --resume RUN`"),
         (

@@ -14,6 +14,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+import weft
+from weft.cli.main import run as weft_command
 from weft.errors import FolderError, OptionError
 from weft.pages.curves import distinct_names, panels_of, smooth
 from weft.pages.plot import draw_losses
@@ -149,7 +151,7 @@ def test_equal_runs_do_not_hide_each_other(tmp_path: Path) -> None:
     runs.append(make_run(tmp_path / "other", text_rows(4), {"text": A}))
     drawn = {}
     for number in (1, 2, 3):
-        draw_losses(runs[:number], tmp_path / "loss.svg")
+        draw_losses(runs[:number], tmp_path / "loss.svg", force=True)
         drawn[number] = (tmp_path / "loss.svg").read_text()
     widths = {number: re.findall(r"stroke-width: ([\d.]+)", picture) for number, picture in drawn.items()}
     assert "4.1" in widths[2], "the first is wider, and seen around the second"
@@ -182,6 +184,26 @@ def test_tenths_of_a_minute_are_no_thousandths(tmp_path: Path) -> None:
     drawn = (tmp_path / "x.svg").read_text()
     assert "<!-- 0.2 -->" in drawn, re.findall("<!-- .* -->", drawn)
     assert "<!-- 200m -->" not in drawn
+
+
+def test_a_file_that_is_there_is_replaced_by_force_alone(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    run, out = make_run(tmp_path / "run", text_rows(5), {"text": A}), tmp_path / "loss.png"
+    out.write_bytes(b"mine")
+    command = ["plot", str(run.path), "--out", str(out)]
+    assert weft_command(command) == 2
+    assert f"{out} is already there; choose another name by --out or pass --force" in capsys.readouterr().err
+    with pytest.raises(OptionError, match="is already there"):
+        weft.plot([run.path], out=out)
+    assert out.read_bytes() == b"mine"
+    assert weft_command([*command, "--force"]) == 0
+    drawn = out.read_bytes()
+    assert drawn.startswith(b"\x89PNG")
+    out.unlink()
+    assert weft_command(command) == 0
+    assert out.read_bytes() == drawn
+    (tmp_path / "folder.png").mkdir()
+    with pytest.raises(OptionError, match="is a folder; name a file"):
+        weft.plot([run.path], out=tmp_path / "folder.png", force=True)
 
 
 def test_what_cannot_be_drawn_gets_a_sentence(tmp_path: Path) -> None:

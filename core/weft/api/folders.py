@@ -62,25 +62,33 @@ def merge(
 
 
 def plot(
-    runs: Sequence[Run | PathLike], *, out: PathLike, axis: Axis = "steps", log_x: bool = False, log_y: bool = False
+    runs: Sequence[Run | PathLike],
+    *,
+    out: PathLike,
+    axis: Axis = "steps",
+    log_x: bool = False,
+    log_y: bool = False,
+    force: bool = False,
 ) -> Path:
     """Draw the losses of some runs into one picture: training as a line, smoothed, held-out as points. What cannot be
     compared, such as nats per token of different codecs, gets a panel of its own.
 
     Args:
         runs: At least one.
-        out: A file ``.png``, ``.pdf`` or ``.svg``; replaced if it is there.
+        out: A file ``.png``, ``.pdf`` or ``.svg``.
         axis: What stands on the x axis: ``steps``, ``tokens`` or ``minutes``.
         log_x: Logarithmic x axis.
         log_y: Logarithmic y axis.
+        force: Replace a file that is in the way.
 
     Returns:
         The file.
 
     Raises:
         FolderError: One of them is no run, has logged nothing, or its log is damaged.
-        OptionError: The file is of another kind or its folder is missing, or a run did not log what the axis needs.
+        OptionError: The file is of another kind, is there already or its folder is missing, or a run did not log what
+            the axis needs.
     """
     folders = [each.folder if isinstance(each, Run) else RunFolder.open(Path(each)) for each in runs]
-    draw_losses(folders, Path(out), axis=axis, log_x=log_x, log_y=log_y)
+    draw_losses(folders, Path(out), axis=axis, log_x=log_x, log_y=log_y, force=force)
     return Path(out)

@@ -135,17 +135,21 @@ class Run:
         Takes the options of :meth:`generate` but ``n``; the pieces together are the artifact that it would give.
 
         Raises:
+            OptionError: As :meth:`generate`; all of it at the call, before the first piece is asked for.
+            SourceError: As :meth:`generate`.
             GenerationError: As :meth:`generate`, or the run makes no text.
         """
         unknown = set(sampling) - (set(SamplingOptions.__dataclass_fields__) - {"n", "stop"})
         if unknown:
             raise OptionError(f"unknown sampling option {', '.join(sorted(unknown))}; see weft.SamplingOptions")
         options = SamplingOptions(**sampling, stop=tuple(stop))
-        prompts = self._prompts(prompt, prompt_file, "text")
-        if len(prompts) > 1:
-            raise OptionError(f"{prompt_file} is {len(prompts)} prompts, and a stream is of one; generate them")
-        session = self._session(checkpoint, precision, device, reporter or Silent())
-        return _with_threads(session.stream(prompts[0], "text", options, creativity), threads)
+        with cpu_threads(threads):
+            prompts = self._prompts(prompt, prompt_file, "text")
+            if len(prompts) > 1:
+                raise OptionError(f"{prompt_file} is {len(prompts)} prompts, and a stream is of one; generate them")
+            session = self._session(checkpoint, precision, device, reporter or Silent())
+            pieces = session.stream(prompts[0], "text", options, creativity)
+        return _with_threads(pieces, threads)
 
     def _prompts(self, prompt: Any, files: PathLike | Sequence[PathLike] | None, to: str | None) -> list[Prompt]:
         """What is given, read and cleaned; whether the run can answer it is asked before anything is read."""

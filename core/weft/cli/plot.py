@@ -22,6 +22,7 @@ from weft.cli.session import CommandSession, global_options, pass_session
 )  # fmt: skip
 @click.option("--log-x", is_flag=True, help="Logarithmic x axis.")
 @click.option("--log-y", is_flag=True, help="Logarithmic y axis.")
+@click.option("--force", is_flag=True, help="Replace a file that is already there.")
 @global_options
 @pass_session
 def plot(session: CommandSession, /, runs: tuple[Path, ...], **options: Any) -> None:

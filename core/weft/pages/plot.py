@@ -30,20 +30,28 @@ _LEGEND_COLUMNS = 3
 
 
 def draw_losses(
-    runs: Sequence[RunFolder], out: Path, *, axis: Axis = "steps", log_x: bool = False, log_y: bool = False
+    runs: Sequence[RunFolder],
+    out: Path,
+    *,
+    axis: Axis = "steps",
+    log_x: bool = False,
+    log_y: bool = False,
+    force: bool = False,
 ) -> None:
     """Draw the losses of some runs into one picture: training as a line, smoothed, held-out as points.
 
     Args:
         runs: At least one.
-        out: A file ``.png``, ``.pdf`` or ``.svg``; replaced if it is there.
+        out: A file ``.png``, ``.pdf`` or ``.svg``.
         axis: What stands on the x axis.
         log_x: Logarithmic x axis.
         log_y: Logarithmic y axis.
+        force: Replace a file that is in the way.
 
     Raises:
         FolderError: A run has logged nothing, or its log is damaged.
-        OptionError: The file is of another kind or its folder is missing, or a run did not log what the axis needs.
+        OptionError: The file is of another kind, is there already or its folder is missing, or a run did not log what
+            the axis needs.
     """
     from matplotlib import rc_context
 
@@ -53,6 +61,10 @@ def draw_losses(
         raise OptionError(f"{out} must end with {', '.join(FORMATS)}, which says what is drawn")
     if not out.parent.is_dir():
         raise OptionError(f"the folder {out.parent} does not exist; make it, or choose another for {out.name}")
+    if out.is_dir():
+        raise OptionError(f"{out} is a folder; name a file for the picture")
+    if out.exists() and not force:
+        raise OptionError(f"{out} is already there; choose another name by --out or pass --force")
     picture = _picture(panels_of(runs, axis), axis, log_x=log_x, log_y=log_y)
     data = io.BytesIO()
     # Without a date and a version, so that equal runs give equal bytes.
