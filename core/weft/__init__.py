@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from weft.errors import FolderError as FolderError
     from weft.errors import GenerationError as GenerationError
     from weft.errors import OptionError as OptionError
+    from weft.errors import PeerError as PeerError
     from weft.errors import PluginError as PluginError
     from weft.errors import SourceError as SourceError
     from weft.errors import Stopped as Stopped
@@ -91,6 +92,7 @@ _HOME = {
         "FolderError",
         "GenerationError",
         "OptionError",
+        "PeerError",
         "PluginError",
         "SourceError",
         "Stopped",

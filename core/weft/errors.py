@@ -31,6 +31,10 @@ class TrainingError(WeftError):
     """Training that cannot start or go on."""
 
 
+class PeerError(TrainingError):
+    """Training that cannot go on because another of its processes failed, whose error is the one to read."""
+
+
 class Stopped(KeyboardInterrupt):
     """Training that was asked to end by a signal; what was learned is saved. As of every interrupt, nothing that only
     deals with errors catches it.

@@ -6,6 +6,7 @@ import os
 import shutil
 import subprocess
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -24,11 +25,11 @@ def flags(options: dict[str, Any]) -> list[str]:
     return [part for name, value in options.items() for part in (f"--{name.replace('_', '-')}", str(value))]
 
 
-def in_two(*arguments: str, status: int = 0) -> str:
+def in_two(*arguments: str, status: int = 0, program: Sequence[str] = ("-m", "weft")) -> str:
     """The command in two processes; its errors."""
-    launcher = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2", "-m", "weft"]
+    launcher = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2"]
     done = subprocess.run(
-        [*launcher, *arguments],
+        [*launcher, *program, *arguments],
         env={**os.environ, "OMP_NUM_THREADS": "1"},
         capture_output=True,
         text=True,
@@ -63,6 +64,42 @@ def test_an_error_is_said_once_and_again_as_the_cause(tmp_path: Path) -> None:
     ]
     cause = lines[lines.index("Root Cause (first observed failure):") :]
     assert [line for line in cause if line.startswith(f"  traceback : error: {absent} does not exist")]
+
+
+ALONE = """
+import os
+from weft.cli import main, together
+from weft.errors import TrainingError
+from weft.training.loop import Loop
+
+together.PATIENCE = 1.0
+step = Loop.train_step
+
+def fail(loop):
+    if loop.step == 3 and loop.world.rank == 1:
+        raise TrainingError("the moon is in the way")
+    return step(loop)
+
+Loop.train_step = fail
+main.main()
+"""
+
+
+@pytest.mark.slow
+def test_an_error_of_one_process_within_the_training_is_all_that_is_said(
+    text_corpus: weft.Corpus, tmp_path: Path
+) -> None:
+    script = tmp_path / "alone.py"
+    script.write_text(ALONE)
+    said = in_two(
+        "train", str(text_corpus.path), "--out", str(tmp_path / "run"), *flags(OPTIONS), status=1, program=[str(script)]
+    )
+    assert [line for line in said.splitlines() if "error: " in line] == [
+        "[rank 1] error: the moon is in the way",
+        "  traceback : error: the moon is in the way",
+    ]
+    assert "traceback : error: the moon" in said.partition("Root Cause (first observed failure):")[2]
+    assert "gloo" not in said
 
 
 @pytest.mark.slow

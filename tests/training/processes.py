@@ -6,6 +6,8 @@ Not a test itself; see test_parallel.py.
 from __future__ import annotations
 
 import json
+import os
+import signal
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -135,6 +137,24 @@ def piece(out: Path, world: World, *, until: int, shard: str = "none") -> None:
     if world.is_main:
         store.save(state, best=True)
     world.wait()
+
+
+def failing(out: Path, world: World, *, how: str, shard: str = "none") -> None:
+    """In its third step one process alone fails, in the middle of what all of them compute together."""
+    settings = LoopSettings(steps=9, batch_size=5, micro_batch_size=2, shard=shard)  # type: ignore[arg-type]
+    trainer = Doubles(torch.float64)
+    loop = Loop(trainer, Documents(), settings, CPU, world=world)
+    loss = trainer.loss
+
+    def lose(*arguments: Any) -> weft.LossSum:
+        if loop.step == 2 and world.rank == 1:
+            if how == "killed":
+                os.kill(os.getpid(), signal.SIGKILL)
+            raise ValueError("the moon is in the way")
+        return loss(*arguments)
+
+    trainer.loss = lose  # type: ignore[method-assign]
+    loop.run()
 
 
 if __name__ == "__main__":

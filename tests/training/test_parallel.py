@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import subprocess
 import sys
 from collections import Counter
@@ -26,8 +27,8 @@ SCRIPT = Path(__file__).with_name("processes.py")
 Case = tuple[str, Path, dict[str, Any]]
 
 
-def launch(cases: Sequence[Case], processes: int = 1) -> None:
-    """Run cases of processes.py, one after another, in so many processes."""
+def launch(cases: Sequence[Case], processes: int = 1, *, fails: bool = False) -> str:
+    """Run cases of processes.py, one after another, in so many processes; their errors."""
     alone = [sys.executable]
     several = [*alone, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node", str(processes)]
     done = subprocess.run(
@@ -42,7 +43,8 @@ def launch(cases: Sequence[Case], processes: int = 1) -> None:
         timeout=240,
         check=False,
     )
-    assert done.returncode == 0, done.stderr[:6000]
+    assert bool(done.returncode) == fails, done.stderr[:6000]
+    return done.stderr
 
 
 def arrays(out: Path) -> dict[str, npt.NDArray[Any]]:
@@ -103,6 +105,21 @@ def test_from_one_process_to_two_and_back_no_example_is_lost_or_repeated(shard: 
     counts = Counter(seen)
     assert set(counts) == set(range(23))
     assert {*counts.values()} <= {2, 3}  # 60 examples are two epochs of 23 and part of a third
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("how", "shard", "cause"),
+    [("raises", "none", "exitcode  : 1 "), ("killed", "full", "Signal 9 (SIGKILL)")],
+)
+def test_where_one_process_fails_the_others_say_nothing(how: str, shard: str, cause: str, tmp_path: Path) -> None:
+    said = launch([("failing", tmp_path, {"how": how, "shard": shard})], processes=2, fails=True)
+    own, _, launcher = said.partition("closing signal SIGTERM")
+    errors = re.findall(r"^(?:\[rank\d\]: )?(?:\w+\.)*\w+Error\b.*", own, re.MULTILINE)
+    assert errors == (["[rank1]: ValueError: the moon is in the way"] if how == "raises" else [])
+    assert "gloo" not in said
+    assert cause in launcher.partition("Root Cause")[2]
+    assert re.search(r"rank +: 1 ", launcher.partition("Root Cause")[2])
 
 
 @given(count=st.integers(1, 60), size=st.integers(1, 9), micro=st.integers(1, 20) | st.none(), first=st.integers(0, 99))

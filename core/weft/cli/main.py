@@ -16,8 +16,8 @@ import click
 from weft._version import __version__
 from weft.cli.leaving import leave
 from weft.cli.session import CommandSession, global_options
-from weft.cli.together import tell
-from weft.errors import PluginError, Stopped, WeftError
+from weft.cli.together import tell, tell_first, tell_of_peer
+from weft.errors import PeerError, PluginError, Stopped, WeftError
 
 USER_ERROR = 2
 SIGNALLED = 128
@@ -135,7 +135,7 @@ def main() -> None:
 def _show(error: Exception, session: CommandSession) -> None:
     if session.debug:
         traceback.print_exception(error)
-    tell(f"error: {error}")
+    (tell_of_peer if isinstance(error, PeerError) else tell)(f"error: {error}")
 
 
 def _show_interrupt(error: BaseException) -> int:
@@ -143,7 +143,7 @@ def _show_interrupt(error: BaseException) -> int:
     if isinstance(stopped, Stopped):
         tell(str(stopped))
         return SIGNALLED + stopped.signal
-    click.echo("interrupted", err=True)
+    tell_first("interrupted")
     return SIGNALLED + signal.SIGINT
 
 

@@ -13,8 +13,9 @@ from pathlib import Path
 
 import click
 
-PATIENCE = 2.0
-"""Seconds that a process waits for the first one of its machine to fail of the same."""
+PATIENCE = 10.0
+"""Seconds that a process waits for the first one of its machine to fail of the same: on a machine that is busy they
+start seconds apart."""
 _POLL = 0.05
 
 
@@ -28,8 +29,25 @@ def tell(line: str) -> None:
         _write(place, line)
     rank = int(os.environ.get("RANK", "0"))
     with _undisturbed():
-        if place is None or int(os.environ.get("LOCAL_RANK", "0")) == 0 or not _first_says(place, line):
+        if place is None or _is_first() or not _first_says(place, line):
             click.echo(f"[rank {rank}] {line}" if rank else line, err=True)
+
+
+def tell_first(line: str) -> None:
+    """Print a line on stderr in the first process of this machine alone; it is no cause of a failure."""
+    if _is_first():
+        click.echo(line, err=True)
+
+
+def tell_of_peer(line: str) -> None:
+    """:func:`tell_first`, unless a process of this machine has told the cause."""
+    place = _error_file()
+    if place is None or not any(place.parent.parent.glob(f"*/{place.name}")):
+        tell_first(line)
+
+
+def _is_first() -> bool:
+    return int(os.environ.get("LOCAL_RANK", "0")) == 0
 
 
 def _error_file() -> Path | None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gc
 import os
+import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -12,11 +13,18 @@ from datetime import timedelta
 import torch
 import torch.distributed as dist
 
-from weft.errors import OptionError, TrainingError
+from weft.errors import OptionError, PeerError, TrainingError
 from weft.models.device import pick_device
 
 PATIENCE = timedelta(minutes=30)
 """How long a process waits for the others, who may be fitting codecs or compiling."""
+
+FAREWELL = 15.0
+"""Seconds in which a process that failed can say why, before one that only lost its connection to it ends as well: as
+soon as one has ended, torchrun ends all others, whatever they are about to say."""
+
+_LOST = ("gloo/transport/", "ncclRemoteError")
+"""What stands in the messages of lost connections, which have no type of their own."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,6 +115,7 @@ def open_world() -> Iterator[World]:
 
     Raises:
         TrainingError: The processes do not find each other.
+        PeerError: Another one failed. Raised only after it had the time to say why.
     """
     if not in_torchrun():
         yield World()
@@ -122,10 +131,25 @@ def open_world() -> Iterator[World]:
     if world.local_rank < torch.cuda.device_count():
         # Where engines are not told a device they take the current one.
         torch.cuda.set_device(world.local_rank)
+    with _peer_errors():
+        try:
+            yield world
+            world.wait()  # one that leaves while another still talks to it takes that one down
+        finally:
+            if begun:
+                dist.destroy_process_group()
+                gc.collect()  # objects in cycles keep the group, and with it threads that must not outlive Python
+
+
+@contextmanager
+def _peer_errors() -> Iterator[None]:
+    """Turn a lost connection into an error that names no cause, as the process at its other end knows it."""
     try:
-        yield world
-        world.wait()  # one that leaves while another still talks to it takes that one down
-    finally:
-        if begun:
-            dist.destroy_process_group()
-            gc.collect()  # objects in cycles keep the group, and with it threads that must not outlive the interpreter
+        yield
+    except RuntimeError as error:
+        if not (isinstance(error, dist.DistNetworkError) or any(words in str(error) for words in _LOST)):
+            raise
+        time.sleep(FAREWELL)
+        raise PeerError(
+            "another process of this training failed, or cannot be reached; its error is the one to read"
+        ) from error
