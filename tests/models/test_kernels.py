@@ -180,3 +180,34 @@ def test_compiled_blocks_compute_the_same_under_the_same_names() -> None:
     assert list(model.state_dict()) == names
     torch.testing.assert_close(compiled, plain, atol=1e-4, rtol=1e-4)
     torch.testing.assert_close(gradients(model, compiled), expected, atol=1e-3, rtol=1e-3)
+
+
+@given(blocks=st.integers(1, 3), rest=st.integers(0, 2), kv_heads=st.integers(1, 2), groups=st.integers(1, 2))
+@settings(max_examples=20, deadline=None)
+def test_attention_that_is_compiled_is_that_of_torch(blocks: int, rest: int, kv_heads: int, groups: int) -> None:
+    length = blocks * 3 - rest
+    shapes = [(2, heads, length, SIZE) for heads in (kv_heads * groups, kv_heads, kv_heads)]
+    inputs = tuple(random(*shape, seed=seed) for seed, shape in enumerate(shapes))
+
+    def plain(query: Tensor, key: Tensor, value: Tensor) -> Tensor:
+        return F.scaled_dot_product_attention(query, key, value, is_causal=True, enable_gqa=True)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(kernels, "BLOCK", 3)
+        agree(kernels.attention_to_compile, plain, inputs)
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(600)
+@pytest.mark.skipif(shutil.which("g++") is None, reason="compiling for the CPU takes a compiler")
+def test_compiled_rows_that_fill_the_context_attend_in_products(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(kernels, "BLOCK", 3)
+    model = model_of(layers=1).float()
+    length = model.config.context_length
+    ids = torch.arange(2 * length).view(2, length) % model.config.vocab_size
+    plain = model.hidden(ids)
+    expected = gradients(model, plain)
+    model.compile_blocks()
+    compiled = model.hidden(ids)
+    torch.testing.assert_close(compiled, plain, atol=1e-4, rtol=1e-4)
+    torch.testing.assert_close(gradients(model, compiled), expected, atol=1e-3, rtol=1e-3)

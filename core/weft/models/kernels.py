@@ -78,6 +78,41 @@ def attention(
     return out
 
 
+def compiler_attends(x: Tensor, mask: Tensor | None, context_length: int) -> bool:
+    """Whether :func:`attention_to_compile` is the one to use on rows ``(B, H, T, D)``.
+
+    That is where they are compiled for the CPU in full precision, causal, and short enough to keep attention weights.
+    Rows that do not fill the context are left out, since every number of blocks would have to be compiled by itself.
+    """
+    full = x.device.type == "cpu" and x.dtype == torch.float32 and not torch.is_autocast_enabled("cpu")
+    whole = x.shape[2] == context_length <= LONGEST_KEPT
+    return torch.compiler.is_compiling() and full and whole and mask is None
+
+
+def attention_to_compile(query: Tensor, key: Tensor, value: Tensor) -> Tensor:
+    """Causal attention in products and a softmax, which a compiler makes faster than torch's kernel for CPUs.
+
+    Args:
+        query: ``(B, H, T, D)``.
+        key: ``(B, K, T, D)``, K a divisor of H.
+        value: As the keys.
+
+    Returns:
+        ``(B, H, T, D)``.
+    """
+    length, groups = query.shape[2], query.shape[1] // key.shape[1]
+    query = query * query.shape[-1] ** -0.5
+    key, value = (x.repeat_interleave(groups, 1) if groups > 1 else x for x in (key, value))
+    mixed = []
+    for start in range(0, length, BLOCK):
+        end = min(start + BLOCK, length)
+        scores = query[:, :, start:end] @ key[:, :, :end].mT
+        places = torch.arange(end, device=query.device)
+        scores = scores.masked_fill(places[start:, None] < places, -torch.inf)
+        mixed.append(scores.softmax(-1) @ value[:, :, :end])
+    return torch.cat(mixed, 2)
+
+
 def _has_onednn(kind: torch.dtype) -> bool:
     return kind == torch.float32 and torch._C._has_mkldnn and hasattr(torch.ops.mkldnn, "_linear_pointwise")
 

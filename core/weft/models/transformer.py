@@ -121,6 +121,7 @@ class Attention(nn.Module):
         self.head_size = config.head_size
         self.kv_heads = config.kv_heads
         self.epsilon = config.norm_epsilon
+        self.context_length = config.context_length
         self.grouped = config.kv_heads != config.heads
         sizes = [config.heads * config.head_size, *[config.kv_heads * config.head_size] * 2]
         self.qkv = FusedLinear(config.width, sizes)
@@ -148,9 +149,12 @@ class Attention(nn.Module):
         value_BKTD = value.transpose(1, 2)
         if cache is not None:
             key_BKTD, value_BKTD = cache.extend(self.layer, key_BKTD, value_BKTD)
-        mixed = F.scaled_dot_product_attention(
-            query_BHTD, key_BKTD, value_BKTD, attn_mask=mask, is_causal=mask is None, enable_gqa=self.grouped
-        )
+        if kernels.compiler_attends(query_BHTD, mask, self.context_length):
+            mixed = kernels.attention_to_compile(query_BHTD, key_BKTD, value_BKTD)
+        else:
+            mixed = F.scaled_dot_product_attention(
+                query_BHTD, key_BKTD, value_BKTD, attn_mask=mask, is_causal=mask is None, enable_gqa=self.grouped
+            )
         return mixed.transpose(1, 2).reshape(rows, length, -1)
 
     def _packed(self, x_NW: Tensor, turns: tuple[Tensor, Tensor], lengths: Sequence[int]) -> Tensor:

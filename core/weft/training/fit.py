@@ -9,6 +9,7 @@ from torch import nn
 
 from weft.interfaces.progress import Reporter
 from weft.interfaces.trainer import Dataset, Fit, Trainer
+from weft.models.allocation import freed_memory_kept
 from weft.training.callbacks import ShowProgress
 from weft.training.loop import Loop, LoopSettings
 
@@ -28,7 +29,7 @@ def make_fit(reporter: Reporter, *, seed: int, device: torch.device) -> Fit:
         settings = LoopSettings(
             steps=steps, batch_size=batch_size, learning_rate=learning_rate, weight_decay=0.0, seed=seed
         )
-        with reporter.task(f"learning the {description}", steps, "step") as task:
+        with freed_memory_kept(), reporter.task(f"learning the {description}", steps, "step") as task:
             loop = Loop(trainer, data, settings, device)
             loop.callbacks = [ShowProgress(task)]
             loop.run()

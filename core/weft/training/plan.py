@@ -7,9 +7,7 @@ from typing import Any
 
 import torch
 
-from weft.errors import TrainingError
 from weft.interfaces.progress import Reporter
-from weft.models.device import cpu_threads, enough_memory
 from weft.models.memory import free_memory
 from weft.models.sizes import pick_size
 from weft.models.transformer import parameter_count
@@ -18,7 +16,7 @@ from weft.training.estimate import MemoryEstimate
 from weft.training.material import Material
 from weft.training.options import TrainOptions
 from weft.training.outlook import shards_of
-from weft.training.run import MEMORY_ADVICE
+from weft.training.run import conditions
 from weft.training.starting import Start
 from weft.training.world import World
 
@@ -107,7 +105,7 @@ def plan_run(
         OptionError: A value that cannot be used, or a time budget that is over before it begins.
         TrainingError: There is nothing to train on, or not enough memory to time a step.
     """
-    with cpu_threads(options.get("threads")) as threads, enough_memory(TrainingError, MEMORY_ADVICE):
+    with conditions(options.get("threads")) as threads:
         decided = decide(material, options, threads, world, start, outlook=True, reporter=reporter)
     settings = decided.settings
     with torch.device("meta"):

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping, Sequence
-from contextlib import nullcontext
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager, nullcontext
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -16,6 +16,7 @@ from weft.codecs.sequence import Sequences
 from weft.codecs.vocabulary import Vocabulary
 from weft.errors import FolderError, OptionError, TrainingError
 from weft.interfaces.progress import Reporter
+from weft.models.allocation import freed_memory_kept
 from weft.models.config import ModelConfig
 from weft.models.device import cpu_threads, enough_memory
 from weft.plugins.registry import get_registry
@@ -68,7 +69,7 @@ def train_run(
     sources = list(corpora) if start is None else [*corpora, start.folder.path]
     if world.is_main:
         check_target(path, force=force, sources=sources)
-    with cpu_threads(options.get("threads")) as threads, enough_memory(TrainingError, MEMORY_ADVICE):
+    with conditions(options.get("threads")) as threads:
         decided = decide(material, options, threads, world, start, reporter=reporter)
         manifest = _manifest(path, material, decided, reporter)
         begin = None
@@ -117,9 +118,23 @@ def resume_run(
     device = options.get("device")
     if device is not None and torch.device(device).type != torch.device(settings.device).type:
         reporter.warn(f"{path} was begun on {settings.device}: on {device} it goes on, but not bit for bit")
-    with cpu_threads(settings.threads), enough_memory(TrainingError, MEMORY_ADVICE):
+    with conditions(settings.threads):
         _train(folder, material, settings, reporter, world=world, painter=painter, elsewhere=device)
     return folder
+
+
+@contextmanager
+def conditions(threads: int | None) -> Iterator[int]:
+    """How steps are computed, and timed: with so many threads, and with the memory of one step kept for the next.
+
+    Yields the number of threads.
+
+    Raises:
+        OptionError: There cannot be so few threads.
+        TrainingError: There was not enough memory; says what to do.
+    """
+    with cpu_threads(threads) as used, freed_memory_kept(), enough_memory(TrainingError, MEMORY_ADVICE):
+        yield used
 
 
 def check_resumable(folder: RunFolder, options: TrainOptions, corpora: Sequence[tuple[str, str]]) -> None:
