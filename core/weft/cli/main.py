@@ -72,7 +72,7 @@ class LazyGroup(click.Group):
             # Click would suggest one of the commands that it has imported.
             close = difflib.get_close_matches(args[0], self.list_commands(ctx), n=1)
             if close:
-                error.message = f"{error.message} Did you mean {close[0]!r}?"
+                raise click.UsageError(f"{error.message} Did you mean {close[0]!r}?", ctx) from error
             raise
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
