@@ -7,7 +7,7 @@ import io
 import pytest
 from rich.console import Console
 
-from weft.cli.progress import PlainReporter, QuietReporter, RichReporter, duration, make_reporter, show_rate
+from weft.cli.progress import PlainReporter, QuietReporter, RichReporter, make_reporter, show_rate
 
 
 class Clock:
@@ -107,7 +107,6 @@ def test_the_live_display_shows_nested_tasks_and_text_as_it_is() -> None:
 
 
 def test_numbers_for_people() -> None:
-    assert [duration(s) for s in (4.23, 59.99, 185, 7620)] == ["4.2 s", "60.0 s", "3 min 05 s", "2 h 07 min"]
     assert show_rate(12.34, "step") == "12.3 steps/s"
     assert show_rate(81_400.0, "token") == "81,400 tokens/s"
     assert show_rate(0.5, "step") == "2 s/step"

@@ -44,20 +44,27 @@ RUN = {
     "modalities": ["image"],
     "conditional": ["image"],
     "target_tokens": {"image": 769_386},
+    "target_tokens_learned": {"image": 769_386},
     "parameters": 874_880,
     "parameters_trained": 874_880,
     "step": 711,
+    "steps_planned": 711,
+    "seconds": 185.4,
     "weights_sha256": "cd34",
     "validation": {"image": {"nats_per_token": 2.304}},
     "validation_last": {"image": {"nats_per_token": 2.304}},
     "held_out_loss": {"best": {"step": 711, "loss": 2.304}, "last": {"step": 711, "loss": 2.304}},
     "training_loss": {"step": 711, "loss": 2.1961, "steps": 1},
     "memorizing": None,
-    "settings": {"size": "nano", "steps": 711, "batch_size": 64},
+    "settings": {
+        "size": "nano", "steps": 711, "batch_size": 64, "optimizer": "muon", "learning_rate": 0.02,
+        "schedule": "trapezoid",
+    },
     "model": {"context_length": 64},
     "corpora": [{"name": "photos", "sha256": "ab12"}],
     "started_from": None,
-}
+    "merged_from": None,
+}  # fmt: skip
 
 
 class Recorder:
@@ -230,13 +237,12 @@ def test_inspect_shows_a_run_to_people(stage: Any, tmp_path: Path, capsys: pytes
     stage("load", RUN)
     (tmp_path / "previews").mkdir()
     (tmp_path / "previews" / "index.html").touch()
-    rows = [{"step": 710, "loss": 2.3, "seconds": 180.2}, {"step": 711, "loss": 2.2, "seconds": 185.4}]
-    (tmp_path / "metrics.jsonl").write_text("".join(f"{json.dumps(row)}\n" for row in [*rows, {"step": 711}]))
     assert inspected(str(tmp_path), capsys) == [
         f"{tmp_path}: a run of image, 711 steps in 3 min 05 s",
         "",
         "  model     874,880 parameters (nano, context 64)",
         "  learned   corpus photos: 769,386 target tokens in all steps",
+        "  steps     of 64 rows; muon, peak learning rate 0.02 (trapezoid)",
         "  held out  image 2.304 nats per token",
         "  best      step 711, the last that was judged",
         "  training  loss 2.196, of the last step",
@@ -252,14 +258,17 @@ OVERFIT = {
     "modalities": ["text", "notes"],
     "conditional": [],
     "target_tokens": {"text": 1_000, "notes": 20_000},
+    "target_tokens_learned": {"text": 1_000, "notes": 20_000},
     "parameters_trained": 2_000,
     "held_out_loss": {"best": {"step": 1_200, "loss": 2.0}, "last": {"step": 2_400, "loss": 2.5}},
     "validation": {"text": {"nats_per_token": 1.5, "bits_per_byte": 2.25}, "notes": {"nats_per_token": 3.0}},
     "validation_last": {"text": {"nats_per_token": 2.0, "bits_per_byte": 3.0}, "notes": {"nats_per_token": 3.5}},
     "training_loss": {"step": 2_400, "loss": 0.5, "steps": 10},
-    "memorizing": "it did",
+    "memorizing": "the model began to memorize; more data would help",
     "step": 2_400,
-    "settings": {"size": "5M", "steps": 2_400},
+    "steps_planned": 2_400,
+    "seconds": None,
+    "settings": {"size": "5M", "steps": 2_400, "batch_size": 1, "learning_rate": 0.003},
     "corpora": [{"name": "poems"}, {"name": "tunes"}],
     "started_from": {"name": "base", "step": 30_000, "weights_sha256": "ef"},
 }
@@ -274,14 +283,14 @@ def test_a_run_that_memorizes_says_so_and_which_weights_are_used(
         "",
         "  model     874,880 parameters (5M, context 64), of which 2,000 are learned (adapters)",
         "  began as  base at step 30,000",
-        "  learned   corpora poems, tunes; target tokens: 1,000 of text, 20,000 of notes",
+        "  learned   corpora poems, tunes: 21,000 target tokens (1,000 of text, 20,000 of notes) in all steps",
+        "  steps     of 1 row; peak learning rate 0.003",
         "  held out  average 2.500 nats per token: text 3.000 bits per byte (2.000 nats per token), notes 3.500 nats",
         "              per token",
         "  best      step 1,200, which generate uses: average 2.000 nats per token: text 2.250 bits per byte (1.500",
         "              nats per token), notes 3.000 nats per token; the last is 25 % above it",
         "  training  loss 0.500, the mean of the last 10 steps",
-        "  overfit   held-out loss rose from 2.000 at step 1,200 to 2.500, while that of training is 0.500: the model",
-        "              began to memorize; more data, a smaller --size or fewer steps would help",
+        "  overfit   the model began to memorize; more data would help",
         "",
         "next    weft generate r 'your prompt' --to text",
         "        weft plot r",
@@ -290,20 +299,36 @@ def test_a_run_that_memorizes_says_so_and_which_weights_are_used(
 
 
 def test_inspect_says_where_a_run_stopped(stage: Any, capsys: pytest.CaptureFixture[str]) -> None:
-    stage("load", {**RUN, "step": 60})
+    stage("load", {**RUN, "step": 60, "seconds": 15.23, "target_tokens_learned": {"image": 64_927}})
     lines = inspected("r", capsys)
-    assert lines[0] == "r: a run of image, stopped at step 60 of 711"
+    assert lines[0] == "r: a run of image, stopped at step 60 of 711 in 15.2 s"
+    assert "  learned   corpus photos: 64,927 target tokens in 60 steps; 769,386 in 711 were planned" in lines
+    assert "  training  loss 2.196, of the last step up to 711, which is not saved" in lines
     assert "next    weft train --resume r" in lines
     nothing = {"held_out_loss": {"best": None, "last": None}, "training_loss": None, "parameters": None}
+    nothing |= {"target_tokens_learned": {"image": 0}, "seconds": None}
     stage("load", {**RUN, **nothing, "step": 0, "parameters_trained": None})
     assert inspected("r", capsys) == [
         "r: a run of image, stopped at step 0 of 711",
         "",
         "  model     nano, context 64; it has no checkpoint yet",
-        "  learned   corpus photos: 769,386 target tokens in all steps",
+        "  learned   corpus photos: 0 target tokens in 0 steps; 769,386 in 711 were planned",
+        "  steps     of 64 rows; muon, peak learning rate 0.02 (trapezoid)",
         "",
         "next    weft train --resume r",
     ]
+
+
+def test_a_merged_run_says_what_was_folded_into_what(stage: Any, capsys: pytest.CaptureFixture[str]) -> None:
+    base = {"name": "base", "step": 30_000, "weights_sha256": "ef"}
+    adapters = {"name": "light", "rank": 4, "step": 711, "steps": 1_422}
+    merged = {"merged_from": adapters, "started_from": base, "steps_planned": 1_422, "training_loss": None}
+    stage("load", {**RUN, **merged, "target_tokens": {"image": 1_538_772}})
+    lines = inspected("r", capsys)
+    assert lines[0] == "r: a run of image, 711 steps in 3 min 05 s"
+    assert "  merged    the adapters of light (rank 4, step 711 of 1,422), folded into the weights of base" in lines
+    assert "  learned   corpus photos: 769,386 target tokens in 711 steps; 1,538,772 in 1,422 were planned" in lines
+    assert [line for line in lines if "weft " in line] == ["next    weft generate r 'your prompt'"]
 
 
 @pytest.mark.parametrize("summary", [SUMMARY, OVERFIT])

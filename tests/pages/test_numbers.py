@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from weft.pages.numbers import about, rounded
+from weft.pages.numbers import about, duration, rounded
 
 
 @pytest.mark.parametrize(
@@ -22,6 +22,18 @@ def test_nothing_is_shown_in_powers_of_ten(number: float, digits: int) -> None:
     shown = rounded(number, digits)
     assert "e" not in shown
     assert float(shown.replace(",", "")) == pytest.approx(number, rel=0.6 * 10 ** (1 - digits))
+
+
+@pytest.mark.parametrize(
+    ("seconds", "shown"),
+    [
+        (0, "0 ms"), (0.01234, "12.3 ms"), (0.9999, "1,000 ms"), (4.23, "4.2 s"), (59.99, "60.0 s"),
+        (185, "3 min 05 s"), (3599.8, "1 h 00 min"), (7620, "2 h 07 min"), (172_790, "2 days 00 h"),
+        (273_900, "3 days 04 h"),
+    ],
+)  # fmt: skip
+def test_duration(seconds: float, shown: str) -> None:
+    assert duration(seconds) == shown
 
 
 def test_about() -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -68,6 +69,23 @@ def test_losses_of_a_run(run: RunFolder) -> None:
     shown = "\n".join(render(summary))
     assert "began to memorize" in shown
     assert "validation last" in shown
+
+
+def test_what_was_learned_is_of_the_steps_that_are_saved(run: RunFolder) -> None:
+    """A process was killed after its last checkpoint: the rows beyond it are of steps that will be made again."""
+    manifest = replace(run.manifest, settings={"steps": 100}, target_tokens={"text": 1000, "image": 33})
+    run = RunFolder(run.path, manifest)
+    rows = [{"step": step, "loss": 3.0, "seconds": step / 4} for step in (10, 20, 30, 40)]
+    run.metrics_path.write_text("".join(json.dumps(row) + "\n" for row in rows))
+    summary = run_summary(run)
+    assert (summary["step"], summary["steps_planned"], summary["seconds"]) == (0, 100, None)
+    assert summary["target_tokens_learned"] == {"text": 0, "image": 0}
+    save(run, 25, best=True, figures=None)
+    summary = run_summary(run)
+    assert (summary["step"], summary["seconds"]) == (25, 5.0)
+    assert (summary["training_loss"]["step"], summary["training_loss"]["steps"]) == (40, 10)
+    assert summary["target_tokens"] == {"text": 1000, "image": 33}
+    assert summary["target_tokens_learned"] == {"text": 250, "image": 8}
 
 
 def test_metrics_that_are_none(run: RunFolder) -> None:

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from weft.pages.numbers import about, count, rounded
+from weft.pages.learner import learner_text
+from weft.pages.numbers import about, count, duration
 
 MEMORY = {
     "weights": "weights",
@@ -19,8 +20,6 @@ MEMORY = {
     "program": "Python and libraries",
 }
 """Kinds of memory, in words."""
-
-_MINUTE, _HOUR, _DAY = 60, 3600, 86_400
 
 
 def plan_text(plan: Mapping[str, Any]) -> Iterator[str]:
@@ -37,10 +36,10 @@ def plan_text(plan: Mapping[str, Any]) -> Iterator[str]:
         f"there are; {tokens['recommended']:,} are recommended for this size"
     )
     yield (
-        f"  steps        {plan['steps']:,} of {count(settings['batch_size'], 'row')}, learning rate "
-        f"{settings['learning_rate']:g}, {settings['schedule']}, dropout {settings['dropout']:g}"
+        f"  steps        {plan['steps']:,} of {count(settings['batch_size'], 'row')}; "
+        f"{learner_text(settings)}, dropout {settings['dropout']:g}"
     )
-    yield f"  time         {_duration(time['total'])}: {_how(time)}"
+    yield f"  time         {duration(time['total'])}: {_how(time)}"
     yield (
         f"  memory       {_size(memory['total'])} of a process, {count(memory['rows_at_once'], 'row')} at once, on "
         f"{settings['device']}, where {_size(memory['free'])} are free"
@@ -55,20 +54,11 @@ def plan_text(plan: Mapping[str, Any]) -> Iterator[str]:
 
 
 def _how(time: Mapping[str, Any]) -> str:
-    evaluations = f"{count(time['evaluations'], 'evaluation')} of {_duration(time['evaluation'])}"
-    each = f"{_duration(time['step'])} a step, {evaluations}"
+    evaluations = f"{count(time['evaluations'], 'evaluation')} of {duration(time['evaluation'])}"
+    each = f"{duration(time['step'])} a step, {evaluations}"
     if time["source"] == "measured":
         return f"{each}, as timed here"
     return f"{each}, estimated from the arithmetic of the model, since a step is too large to be timed here"
-
-
-def _duration(seconds: float) -> str:
-    if seconds < 1:
-        return f"{seconds * 1000:.3g} ms"
-    for unit, name in ((_DAY, "days"), (_HOUR, "hours"), (_MINUTE, "minutes")):
-        if seconds >= 2 * unit:
-            return f"{rounded(seconds / unit)} {name}"
-    return f"{seconds:.3g} s"
 
 
 def _size(number: float) -> str:

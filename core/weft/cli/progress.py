@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Self
 import click
 
 from weft.interfaces.progress import Reporter, Silent, Task
-from weft.pages.numbers import plural
+from weft.pages.numbers import duration, plural
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -225,13 +225,3 @@ def _figure_text(name: str, value: float | str) -> str:
     if isinstance(value, str):
         return value
     return f"{name} {value:.4g}" if isinstance(value, float) else f"{name} {value:,}"
-
-
-def duration(seconds: float) -> str:
-    """``4.2 s``, ``3 min 05 s`` or ``2 h 07 min``."""
-    if seconds < 60:
-        return f"{seconds:.1f} s"
-    minutes, rest = divmod(round(seconds), 60)
-    if minutes < 60:
-        return f"{minutes} min {rest:02d} s"
-    return f"{minutes // 60} h {minutes % 60:02d} min"

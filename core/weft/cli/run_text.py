@@ -7,11 +7,11 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from weft.cli.progress import duration
 from weft.cli.rows import aligned
+from weft.pages.learner import learner_text
 from weft.pages.losses import losses_text
-from weft.pages.numbers import count, rounded
-from weft.storage.run import METRICS, PREVIEWS, read_metrics
+from weft.pages.numbers import count, duration, rounded
+from weft.storage.run import PREVIEWS
 
 SAME = 0.0005
 """Losses that differ by a smaller share are called the same."""
@@ -19,7 +19,7 @@ SAME = 0.0005
 
 def run_text(summary: Mapping[str, Any], path: Path) -> Iterator[str]:
     """Lines on what ``Run.summary`` gave, and the commands that come next."""
-    yield f"{path}: a run of {', '.join(summary['modalities'])}, {_progress(summary, path)}"
+    yield f"{path}: a run of {', '.join(summary['modalities'])}, {_progress(summary)}"
     yield ""
     yield from aligned(_rows(summary, path))
     yield ""
@@ -27,27 +27,29 @@ def run_text(summary: Mapping[str, Any], path: Path) -> Iterator[str]:
         yield f"{'next' if number == 0 else '':<8}{shlex.join(['weft', *command])}"
 
 
-def _progress(summary: Mapping[str, Any], path: Path) -> str:
-    step, steps = summary["step"], summary["settings"]["steps"]
-    seconds = [row["seconds"] for row in read_metrics(path / METRICS) if "seconds" in row]
+def _progress(summary: Mapping[str, Any]) -> str:
+    step, steps, seconds = summary["step"], summary["settings"]["steps"], summary["seconds"]
     made = count(steps, "step") if step == steps else f"stopped at step {count(step)} of {count(steps)}"
-    return f"{made} in {duration(seconds[-1])}" if seconds and step else made
+    return made if seconds is None else f"{made} in {duration(seconds)}"
 
 
 def _rows(summary: Mapping[str, Any], path: Path) -> Iterator[tuple[str, Sequence[str]]]:
     yield "model", [_model(summary)]
     if summary["started_from"] is not None:
         yield "began as", [f"{summary['started_from']['name']} at step {count(summary['started_from']['step'])}"]
+    if summary["merged_from"] is not None:
+        yield "merged", [_merged(summary)]
     yield "learned", [_learned(summary)]
+    yield "steps", [f"of {count(summary['settings']['batch_size'], 'row')}; {learner_text(summary['settings'])}"]
     best, last = summary["held_out_loss"]["best"], summary["held_out_loss"]["last"]
     if last is not None:
         yield "held out", [_held_out(summary["validation_last"], last)]
     if best is not None:
         yield "best", [_best(summary, best, last)]
     if summary["training_loss"] is not None:
-        yield "training", [_training(summary["training_loss"])]
+        yield "training", [_training(summary["training_loss"], summary["step"])]
     if summary["memorizing"] is not None:
-        yield "overfit", [_overfit(summary, best, last)]
+        yield "overfit", [summary["memorizing"]]
     if (path / PREVIEWS / "index.html").is_file():
         yield "previews", [str(path / PREVIEWS / "index.html")]
 
@@ -64,12 +66,23 @@ def _model(summary: Mapping[str, Any]) -> str:
 def _learned(summary: Mapping[str, Any]) -> str:
     names = ", ".join(each["name"] for each in summary["corpora"])
     source = f"{'corpus' if len(summary['corpora']) == 1 else 'corpora'} {names}"
-    tokens = summary["target_tokens"]
+    tokens, planned = summary["target_tokens_learned"], sum(summary["target_tokens"].values())
+    step, steps = summary["step"], summary["steps_planned"]
     if not tokens:
         return source
-    if len(tokens) == 1:
-        return f"{source}: {count(sum(tokens.values()))} target tokens in all steps"
-    return f"{source}; target tokens: {', '.join(f'{count(number)} of {task}' for task, number in tokens.items())}"
+    learned = f"{source}: {count(sum(tokens.values()))} target tokens"
+    if len(tokens) > 1:
+        learned += f" ({', '.join(f'{count(number)} of {task}' for task, number in tokens.items())})"
+    if step == steps:
+        return f"{learned} in all steps"
+    return f"{learned} in {count(step, 'step')}; {count(planned)} in {count(steps)} were planned"
+
+
+def _merged(summary: Mapping[str, Any]) -> str:
+    adapters, base = summary["merged_from"], summary["started_from"]
+    into = "" if base is None else f" into the weights of {base['name']}"
+    at = f"step {count(adapters['step'])} of {count(adapters['steps'])}"
+    return f"the adapters of {adapters['name']} (rank {adapters['rank']}, {at}), folded{into}"
 
 
 def _held_out(by_task: Mapping[str, Mapping[str, float]], judged: Mapping[str, float]) -> str:
@@ -86,19 +99,11 @@ def _best(summary: Mapping[str, Any], best: Mapping[str, float], last: Mapping[s
     return f"step {count(int(best['step']))}, which generate uses: {shown}; the last is {apart}"
 
 
-def _training(logged: Mapping[str, float]) -> str:
-    steps = int(logged["steps"])
-    return f"loss {logged['loss']:.3f}, {f'the mean of the last {steps} steps' if steps > 1 else 'of the last step'}"
-
-
-def _overfit(summary: Mapping[str, Any], best: Mapping[str, float], last: Mapping[str, float]) -> str:
-    learned = summary["training_loss"]
-    beside = f", while that of training is {learned['loss']:.3f}" if learned is not None else ""
-    rise = f"from {best['loss']:.3f} at step {count(int(best['step']))} to {last['loss']:.3f}"
-    return (
-        f"held-out loss rose {rise}{beside}: the model began to memorize; more data, a smaller --size or fewer steps "
-        f"would help"
-    )
+def _training(logged: Mapping[str, float], saved: int) -> str:
+    steps, step = int(logged["steps"]), int(logged["step"])
+    beyond = f" up to {count(step)}, which is not saved" if step > saved else ""
+    of = f"the mean of the last {steps} steps" if steps > 1 else "of the last step"
+    return f"loss {logged['loss']:.3f}, {of}{beyond}"
 
 
 def _next(summary: Mapping[str, Any], path: Path) -> Iterator[list[str]]:
@@ -108,7 +113,8 @@ def _next(summary: Mapping[str, Any], path: Path) -> Iterator[list[str]]:
     if summary["parameters"] is None:
         return
     yield ["generate", run, *_asking(summary)]
-    yield ["plot", run]
+    if summary["training_loss"] is not None:
+        yield ["plot", run]
     if summary["parameters_trained"] < summary["parameters"]:
         yield ["merge", run, "--out", f"{run}-merged"]
 

@@ -26,6 +26,22 @@ def about(number: float, unit: str) -> str:
     return f"{shown} {unit if shown == '1' else unit + 's'}"
 
 
+def duration(seconds: float) -> str:
+    """``12.3 ms``, ``4.2 s``, ``3 min 05 s``, ``2 h 07 min`` or ``3 days 04 h``."""
+    if seconds < 1:
+        return f"{rounded(1000 * seconds)} ms"
+    if seconds < 60:
+        return f"{seconds:.1f} s"
+    minutes, rest = divmod(round(seconds), 60)
+    if minutes < 60:
+        return f"{minutes} min {rest:02d} s"
+    hours, rest = divmod(round(seconds / 60), 60)
+    if hours < 48:
+        return f"{hours} h {rest:02d} min"
+    days, rest = divmod(round(seconds / 3600), 24)
+    return f"{days} days {rest:02d} h"
+
+
 def size(number: int) -> str:
     """Bytes: ``832 B``, ``12.3 kB``, ``1.2 MB``."""
     if number < 1000:

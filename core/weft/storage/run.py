@@ -78,6 +78,23 @@ class StartEntry:
 
 
 @dataclass(frozen=True, slots=True)
+class MergeEntry:
+    """What a run says of the one whose adapters were folded into its weights.
+
+    Attributes:
+        name: Of its folder, at the time.
+        rank: Of the adapters.
+        step: Of the weights.
+        steps: How many it was to make.
+    """
+
+    name: str
+    rank: int
+    step: int
+    steps: int
+
+
+@dataclass(frozen=True, slots=True)
 class RunManifest:
     """What ``run.json`` holds besides its kind and schema.
 
@@ -93,10 +110,11 @@ class RunManifest:
         weft: Version that wrote it.
         directions: What it can make of what. ``None`` is what runs say that learned from prompts to payloads alone;
             see :attr:`known_directions`.
-        target_tokens: How many tokens of targets it learns in all its steps, by task.
+        target_tokens: How many tokens of targets it learns in all the steps that were planned, by task.
         preparation: Preparation options of each modality by full name, so that a file that is given as a prompt is read
             and cleaned as those of the corpus were.
         started_from: The run whose weights it began with; ``None`` where they were random.
+        merged_from: The run with the adapters that are folded in; ``None`` where none are.
     """
 
     settings: Mapping[str, Any]
@@ -112,6 +130,12 @@ class RunManifest:
     target_tokens: Mapping[str, int] = field(default_factory=dict)
     preparation: Mapping[str, dict[str, Any]] = field(default_factory=dict)
     started_from: StartEntry | None = None
+    merged_from: MergeEntry | None = None
+
+    @property
+    def steps_planned(self) -> int:
+        """How many steps it was to make; what is merged keeps those that its weights had made as its own."""
+        return self.merged_from.steps if self.merged_from is not None else int(self.settings["steps"])
 
     @property
     def known_directions(self) -> list[Direction]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from typing import Any
 
@@ -12,7 +12,7 @@ from weft.storage.checkpoints import Which
 from weft.storage.corpus import CorpusFolder
 from weft.storage.figures import finite
 from weft.storage.frozen import frozen_count
-from weft.storage.run import RunFolder
+from weft.storage.run import RunFolder, RunManifest
 
 EXAMPLES = 2
 """Rejections that are shown of each reason."""
@@ -76,20 +76,25 @@ def run_summary(run: RunFolder) -> dict[str, Any]:
     begun = bool(run.checkpoints.steps())
     best, last = (_held_out(run, which) if begun else {} for which in ("best", "last"))
     checkpoints = {which: _checkpoint(run, which) for which in _BOTH} if begun else {}
+    step = checkpoints["last"]["step"] if begun else 0
+    logged = _logged(run)
     return {
         "kind": "run",
         "modalities": manifest.modalities,
         "conditional": manifest.conditional,
         "directions": [asdict(direction) for direction in manifest.known_directions],
         "target_tokens": dict(manifest.target_tokens),
+        "target_tokens_learned": _learned(manifest, step),
         "parameters": _trained(run) + frozen_count(run.checkpoints.folder) if begun else None,
         "parameters_trained": _trained(run) if begun else None,
-        "step": checkpoints["last"]["step"] if begun else 0,
+        "step": step,
+        "steps_planned": manifest.steps_planned,
+        "seconds": _seconds(logged, step),
         "weights_sha256": checkpoints["last"]["weights_sha256"] if begun else None,
         "validation": _by_modality(best),
         "validation_last": _by_modality(last),
         "held_out_loss": {"best": _mean_held_out(best), "last": _mean_held_out(last)},
-        "training_loss": _training_loss(run),
+        "training_loss": _training_loss(logged),
         "memorizing": memorizing(best, last),
         "generate_uses": "best" if begun else None,
         "checkpoints": checkpoints,
@@ -97,6 +102,7 @@ def run_summary(run: RunFolder) -> dict[str, Any]:
         "model": dict(manifest.model),
         "corpora": [asdict(corpus) for corpus in manifest.corpora],
         "started_from": asdict(manifest.started_from) if manifest.started_from is not None else None,
+        "merged_from": asdict(manifest.merged_from) if manifest.merged_from is not None else None,
         "codecs": dict(manifest.codecs),
         "weft": manifest.weft,
     }
@@ -146,16 +152,35 @@ def _mean_held_out(held_out: Mapping[str, float]) -> dict[str, float] | None:
     return {"step": int(held_out["step"]), "loss": held_out["loss"]}
 
 
-def _training_loss(run: RunFolder) -> dict[str, float] | None:
-    """What was logged last while training: the mean loss of the few steps up to ``step``."""
+def _learned(manifest: RunManifest, step: int) -> dict[str, int]:
+    """Tokens of targets that so many steps learn, by task: every step learns as many, on average."""
+    return {task: round(tokens * step / manifest.steps_planned) for task, tokens in manifest.target_tokens.items()}
+
+
+def _logged(run: RunFolder) -> list[dict[str, float]]:
+    """Step, and loss and seconds where it says them, of every row."""
     try:
-        logged = [{"step": row["step"], "loss": row["loss"]} for row in run.metrics() if "loss" in row]
+        return [
+            {"step": int(row["step"]), **{name: float(row[name]) for name in ("loss", "seconds") if name in row}}
+            for row in run.metrics()
+        ]
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise FolderError(f"{run.metrics_path} is damaged ({error!r}); restore the file, or remove it") from error
-    if not logged:
+
+
+def _seconds(logged: Sequence[Mapping[str, float]], step: int) -> float | None:
+    """Time of training up to the last logged of so many steps: what a process that was killed did after its last
+    checkpoint is lost."""
+    return next((row["seconds"] for row in reversed(logged) if "seconds" in row and row["step"] <= step), None)
+
+
+def _training_loss(logged: Sequence[Mapping[str, float]]) -> dict[str, float] | None:
+    """What was logged last while training: the mean loss of the few steps up to ``step``."""
+    losses = [row for row in logged if "loss" in row]
+    if not losses:
         return None
-    before = logged[-2]["step"] if len(logged) > 1 else 0
-    return {**logged[-1], "steps": logged[-1]["step"] - before}
+    before, last = losses[-2]["step"] if len(losses) > 1 else 0, losses[-1]
+    return {"step": last["step"], "loss": last["loss"], "steps": last["step"] - before}
 
 
 def memorizing(best: Mapping[str, float], last: Mapping[str, float]) -> str | None:
@@ -168,7 +193,7 @@ def memorizing(best: Mapping[str, float], last: Mapping[str, float]) -> str | No
     if not ({"step", "loss"} <= best.keys() and "loss" in last and last["loss"] > MEMORIZED * best["loss"]):
         return None
     return (
-        f"the model began to memorize: its held-out loss was best at step {best['step']:.0f} ({best['loss']:.3f}) and "
+        f"the model began to memorize: its held-out loss was best at step {best['step']:,.0f} ({best['loss']:.3f}) and "
         f"ended at {last['loss']:.3f}. `generate` uses the best weights; more data, a smaller size or fewer steps "
         f"would help"
     )

@@ -18,6 +18,7 @@ from weft.interfaces.segments import SequenceBuilder
 from weft.models.config import ModelConfig
 from weft.models.sizes import TOKENS_PER_PARAMETER, Size, pick_size, show_parameters, usual_vocabulary
 from weft.models.transformer import parameter_count
+from weft.pages.learner import learner_text
 from weft.pages.numbers import about, count
 from weft.training.calibration import BACKWARD, Timing, evaluations_of, steps_within
 from weft.training.data import Rows, TokenSource, longest_document
@@ -154,8 +155,8 @@ def describe(decided: Decisions, material: Material) -> str:
     return (
         f"{parameters / 1e6:.2f} M parameters, context {decided.model.context_length:,}, {tokens:,} training tokens; "
         f"{count(settings.steps, 'step')} of {count(settings.batch_size, 'row')} ({about(decided.epochs, 'epoch')}), "
-        f"{mixture}dropout {settings.dropout:g}, {settings.device} with {count(settings.threads, 'thread')}, "
-        f"seed {settings.seed}; "
+        f"{mixture}{learner_text(settings.to_json())}, dropout {settings.dropout:g}, "
+        f"{settings.device} with {count(settings.threads, 'thread')}, seed {settings.seed}; "
         f"{_how(settings, decided.model.width)}"
     )
 

@@ -11,7 +11,7 @@ from weft.errors import OptionError
 from weft.models.adapters import fold_adapters
 from weft.models.config import ModelConfig
 from weft.storage.checkpoints import CheckpointStore, TrainingState, Which
-from weft.storage.run import CorpusEntry, RunFolder
+from weft.storage.run import CorpusEntry, MergeEntry, RunFolder
 from weft.training.run import seen_from
 
 
@@ -39,6 +39,9 @@ def merge_run(
         folder.manifest,
         model=replace(model, adapter_rank=0).to_json(),
         settings={**folder.manifest.settings, "steps": described.step},
+        merged_from=MergeEntry(
+            folder.path.resolve().name, model.adapter_rank, described.step, folder.manifest.steps_planned
+        ),
         corpora=[replace(corpus, place=_as_seen_from(out, folder, corpus)) for corpus in folder.manifest.corpora],
     )
     figures = described.notes.get(str(which))
@@ -51,8 +54,10 @@ def merge_run(
 
     def begin(store: CheckpointStore) -> None:
         store.save(state, best=True)
+        made = RunFolder(store.folder.parent, manifest)
         if folder.metrics_path.exists():
-            shutil.copy(folder.metrics_path, store.folder.parent / folder.metrics_path.name)
+            shutil.copy(folder.metrics_path, made.metrics_path)
+            made.forget_metrics_after(described.step)
 
     codecs = {name: folder.codec_folder(name) for name in manifest.codecs}
     return RunFolder.create(out, manifest, codecs, force=force, sources=[folder.path], begin=begin)

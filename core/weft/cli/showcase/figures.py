@@ -6,8 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 import weft
-from weft.cli.progress import duration
-from weft.pages.numbers import count
+from weft.pages.numbers import count, duration
 
 Figures = list[tuple[str, str]]
 """Name and value, in the order of the page."""

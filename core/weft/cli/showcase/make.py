@@ -6,12 +6,12 @@ import time
 from collections.abc import Sequence
 from pathlib import Path
 
-from weft.cli.progress import duration
 from weft.cli.showcase.chapter import Chapter, Wishes, tell
 from weft.cli.showcase.page import colophon, write_page
 from weft.cli.showcase.view import view
 from weft.errors import PluginError
 from weft.interfaces.progress import Reporter
+from weft.pages.numbers import duration
 from weft.plugins.registry import Registry
 from weft.storage.atomic import new_folder, write_json
 from weft.storage.ownership import DEMO_MANIFEST, DEMO_PAGE
