@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import shutil
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -204,6 +205,28 @@ class TestMerge:
         assert summary["validation"] == adapted.summary()["validation"]
         assert summary["started_from"] == adapted.summary()["started_from"]
 
+    def test_it_says_what_was_folded_in(
+        self, adapted: weft.Run, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    ) -> None:
+        """Of the best weights, which are those of another step than the last; its log ends where they do."""
+        whole, merged = tmp_path / "whole", tmp_path / "merged"
+        shutil.copytree(adapted.path, whole)
+        weft.load(whole).folder.checkpoints.save(  # type: ignore[union-attr]
+            replace(adapted.folder.checkpoints.load("last"), step=STEPS // 2), best=True
+        )
+        weft.merge(whole, out=merged)
+        summary = weft.load(merged).summary()
+        assert summary["merged_from"] == {"name": "whole", "rank": RANK, "step": STEPS // 2, "steps": STEPS}
+        planned = sum(summary["target_tokens"].values())
+        assert sum(summary["target_tokens_learned"].values()) == round(planned / 2)
+        assert (summary["step"], summary["steps_planned"]) == (STEPS // 2, STEPS)
+        assert summary["training_loss"]["step"] == 10
+        assert weft_command(["inspect", str(merged)]) == 0
+        shown = capsys.readouterr().out
+        assert "the adapters of whole (rank 1, step 12 of 24), folded into the weights of prose" in shown
+        assert f"weft plot {merged}" in shown
+        assert weft_command(["plot", str(merged), "--out", str(tmp_path / "loss.svg")]) == 0
+
     def test_a_run_without_adapters(self, text_run: weft.Run, tmp_path: Path) -> None:
         with pytest.raises(weft.OptionError, match="has no adapters to merge: its weights are plain already"):
             weft.merge(text_run, out=tmp_path / "merged")
@@ -255,7 +278,7 @@ class TestFurtherModalities:
     def test_adapters_learn_no_new_ids(
         self, tiny_train: Any, tmp_path: Path, notes_folders: dict[str, Path], text_run: weft.Run
     ) -> None:
-        with pytest.raises(weft.OptionError, match=r"knows no notes, and adapters leave its table of ids as it is"):
+        with pytest.raises(weft.OptionError, match=r"knows no notes, and the adapter of its table has too low a rank"):
             tiny_train(notes_folders["captioned corpus"], tmp_path / "run", init_from=text_run, lora=RANK)
         assert not (tmp_path / "run").exists()
 

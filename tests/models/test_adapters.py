@@ -48,7 +48,7 @@ def test_the_weights_keep_their_names() -> None:
     assert names(Transformer(PLAIN)) < names(with_adapters())
     assert all(is_adapter(name) for name in added)
     assert not any(is_adapter(name) for name in names(Transformer(PLAIN)))
-    assert len(added) == 3 * 4 * 2  # three blocks of four matrices, two factors each
+    assert len(added) == (3 * 4 + 1) * 2  # three blocks of four matrices and the table, two factors each
 
 
 def test_fresh_adapters_change_nothing() -> None:
@@ -79,6 +79,16 @@ def test_folded_in_they_give_the_same_logits(rank: int, spread: float) -> None:
     torch.testing.assert_close(logits(folded), logits(adapted), rtol=1e-9, atol=1e-9)
 
 
+def test_the_table_is_read_and_predicted_by_with_one_adapter() -> None:
+    model = randomized(with_adapters())
+    folded = fold_adapters(model.state_dict())["embedding.weight"]
+    assert isinstance(model, Transformer)
+    torch.testing.assert_close(model.table, folded)
+    torch.testing.assert_close(model.embedding(IDS), folded[IDS])
+    plain = Transformer(PLAIN)
+    assert plain.table is plain.embedding.weight
+
+
 def test_folding_leaves_the_given_weights_and_the_type_as_they_are() -> None:
     state = randomized(with_adapters()).state_dict()
     before = {name: tensor.clone() for name, tensor in state.items()}
@@ -86,7 +96,7 @@ def test_folding_leaves_the_given_weights_and_the_type_as_they_are() -> None:
     assert all(torch.equal(state[name], before[name]) for name in before)
     assert {tensor.dtype for tensor in folded.values()} == {torch.float32}
     changed = {name for name, tensor in folded.items() if not torch.equal(tensor, before[name])}
-    assert len(changed) == 3 * 4
+    assert len(changed) == 3 * 4 + 1
 
 
 def test_weights_without_adapters_are_folded_into_themselves() -> None:

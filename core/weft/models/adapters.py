@@ -1,8 +1,10 @@
 """Low-rank adapters (LoRA, arXiv:2106.09685): a few learned numbers beside each matrix of a model that stays as it is.
 
 A linear layer of weight ``W`` (``outputs x inputs``) then computes ``W x + ALPHA / rank * up (down x)``, with ``down``
-(``rank x inputs``) and ``up`` (``outputs x rank``) its adapter. The weights keep their names, so a checkpoint of the
-model without adapters fits one with them; those of an adapter are named ``<layer>.adapter.down`` and ``.up``.
+(``rank x inputs``) and ``up`` (``outputs x rank``) its adapter. A table of embeddings is the matrix of a linear layer
+to scores, so that one adapter changes what an id is read as and how it is predicted. The weights keep their names, so a
+checkpoint of the model without adapters fits one with them; those of an adapter are named ``<layer>.adapter.down`` and
+``.up``.
 """
 
 from __future__ import annotations
@@ -21,7 +23,7 @@ _MARK = ".adapter."
 
 
 class Adapter(nn.Module):
-    """What is added to the output of one linear layer; nothing at first, since ``up`` begins at zero.
+    """What is added to the output of one layer; nothing at first, since ``up`` begins at zero.
 
     Args:
         inputs: Of the layer.
@@ -38,21 +40,39 @@ class Adapter(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         return F.linear(F.linear(x, self.down) * self.scale, self.up)
 
+    def rows(self, ids: Tensor) -> Tensor:
+        """What is added to these rows of a table of embeddings, ``(..., inputs)``."""
+        return F.linear(F.embedding(ids, self.up) * self.scale, self.down.T)
+
 
 def add_adapters(model: nn.Module, rank: int) -> None:
-    """Give every linear layer of a model an adapter, and freeze everything else.
+    """Give every linear layer and every table of embeddings of a model an adapter, and freeze everything else.
 
-    Embeddings have none. Adapters of several projections in one matrix are one adapter of that matrix.
+    Adapters of several projections in one matrix are one adapter of that matrix.
     """
     model.requires_grad_(False)
-    layers = [module for module in model.modules() if isinstance(module, nn.Linear)]
-    for layer in layers:
-        layer.add_module("adapter", Adapter(layer.in_features, layer.out_features, rank))
-        layer.register_forward_hook(_add_adapter)
+    for layer in list(model.modules()):
+        if isinstance(layer, nn.Linear | nn.Embedding):
+            outputs, inputs = layer.weight.shape
+            layer.add_module("adapter", Adapter(inputs, outputs, rank))
+            layer.register_forward_hook(_add_to_rows if isinstance(layer, nn.Embedding) else _add_to_output)
 
 
-def _add_adapter(layer: nn.Module, inputs: tuple[Tensor, ...], output: Tensor) -> Tensor:
-    change: Tensor = layer.get_submodule("adapter")(inputs[0])
+def adapted_weight(layer: nn.Linear | nn.Embedding) -> Tensor:
+    """The weight of a layer as its adapter changes it; as it is where it has none."""
+    adapter: Adapter | None = getattr(layer, "adapter", None)
+    if adapter is None:
+        return layer.weight
+    return torch.addmm(layer.weight, adapter.up, adapter.down, alpha=adapter.scale)
+
+
+def _add_to_output(layer: Any, inputs: tuple[Tensor, ...], output: Tensor) -> Tensor:
+    change: Tensor = layer.adapter(inputs[0])
+    return output + change
+
+
+def _add_to_rows(layer: Any, inputs: tuple[Tensor, ...], output: Tensor) -> Tensor:
+    change: Tensor = layer.adapter.rows(inputs[0])
     return output + change
 
 

@@ -21,7 +21,7 @@ from torch import Tensor, nn
 from torch.utils.checkpoint import checkpoint
 
 from weft.models import kernels
-from weft.models.adapters import add_adapters
+from weft.models.adapters import adapted_weight, add_adapters
 from weft.models.config import ModelConfig
 
 
@@ -265,9 +265,14 @@ class Transformer(nn.Module):
             return self._run_packed(ids_BT[kept_BT], [length for length in lengths_B.tolist() if length])
         return self.hidden(ids_BT)[kept_BT]
 
+    @property
+    def table(self) -> Tensor:
+        """A row for every id, ``(V, W)``, by which it is read and predicted."""
+        return adapted_weight(self.embedding)
+
     def logits(self, hidden: Tensor) -> Tensor:
         """Scores of every id, ``(..., V)``, from hidden states ``(..., W)``."""
-        return F.linear(hidden, self.embedding.weight)
+        return F.linear(hidden, self.table)
 
     def forward(self, ids_BT: Tensor) -> Tensor:
         """Logits ``(B, T, V)`` of the id after each position."""

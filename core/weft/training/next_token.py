@@ -85,7 +85,7 @@ class NextTokenTrainer(Trainer[Row]):
         learned = batch["learned"][:, 1:][kept]
         targets = batch["ids"][:, 1:][kept][learned]
         hidden = model.hidden_of(batch["ids"][:, :-1], lengths)[learned]
-        total, losses = linear_cross_entropy(hidden, model.embedding.weight, targets)
+        total, losses = linear_cross_entropy(hidden, model.table, targets)
         owner = batch["modality"].repeat_interleave(lengths)[learned]
         metrics = self._by_modality(losses, targets, owner)
         return LossSum(total, targets.numel(), metrics, tokens=len(learned))

@@ -148,8 +148,8 @@ def check_adapters(options: TrainOptions, start: Start | None, vocabulary: Vocab
     new = sorted(set(vocabulary.blocks) - set(start.vocabulary.blocks))
     if new:
         raise OptionError(
-            f"{start.folder.path} knows no {', '.join(new)}, and adapters leave its table of ids as it is; "
-            f"train all weights: leave --lora out"
+            f"{start.folder.path} knows no {', '.join(new)}, and the adapter of its table has too low a rank to tell "
+            f"new ids apart; train all weights: leave --lora out"
         )
 
 
