@@ -191,6 +191,8 @@ class RunFolder:
         values = read_manifest(path, "run", SCHEMA)
         manifest = read_fields(RunManifest, values, str(path / "run.json"))
         _check_names(path / "run.json", manifest)
+        if type(manifest.settings.get("steps")) is not int or manifest.steps_planned < 1:
+            raise FolderError(f"{path / 'run.json'} is damaged: it says no number of steps")
         unknown = [name for name in manifest.modalities if name not in manifest.lengths]
         if unknown:
             raise FolderError(f"{path / 'run.json'} is damaged: it says no lengths of {', '.join(unknown)}")

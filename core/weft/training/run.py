@@ -40,6 +40,9 @@ from weft.training.world import World
 
 MEMORY_ADVICE = "compute a step in more micro-batches, or choose a smaller batch, context or size"
 
+_AMOUNTS = {"steps", "minutes", "epochs"}
+"""Options that say how long a run learns."""
+
 
 def train_run(
     path: Path,
@@ -158,7 +161,8 @@ def check_resumable(folder: RunFolder, options: TrainOptions, corpora: Sequence[
     differing = differences(asked, recorded)
     if differing:
         what = "; ".join(differing)
-        raise OptionError(f"{folder.path} cannot be resumed with other options ({what}); leave them out")
+        longer = f", or begin a new run from it (--init-from {folder.path})" if _AMOUNTS & asked.keys() else ""
+        raise OptionError(f"{folder.path} cannot be resumed with other options ({what}); leave them out{longer}")
 
 
 def recorded_options(settings: Mapping[str, Any], model: Mapping[str, Any]) -> dict[str, Any]:
