@@ -298,6 +298,12 @@ def test_a_run_that_memorizes_says_so_and_which_weights_are_used(
     ]
 
 
+def test_losses_of_other_objectives_may_be_below_zero(stage: Any, capsys: pytest.CaptureFixture[str]) -> None:
+    losses = {"best": {"step": 1_200, "loss": -2.0}, "last": {"step": 2_400, "loss": -1.5}}
+    stage("load", {**OVERFIT, "held_out_loss": losses})
+    assert "the last is 0.5 above it" in " ".join(" ".join(inspected("r", capsys)).split())
+
+
 def test_inspect_says_where_a_run_stopped(stage: Any, capsys: pytest.CaptureFixture[str]) -> None:
     stage("load", {**RUN, "step": 60, "seconds": 15.23, "target_tokens_learned": {"image": 64_927}})
     lines = inspected("r", capsys)

@@ -93,8 +93,13 @@ def _held_out(by_task: Mapping[str, Mapping[str, float]], judged: Mapping[str, f
 def _best(summary: Mapping[str, Any], best: Mapping[str, float], last: Mapping[str, float] | None) -> str:
     if last is None or best["step"] == last["step"]:
         return f"step {count(int(best['step']))}, the last that was judged"
-    above = last["loss"] / best["loss"] - 1
-    apart = f"{rounded(100 * above, 2)} % above it" if above >= SAME else "as good"
+    above = last["loss"] - best["loss"]
+    if above < SAME * abs(best["loss"]):
+        apart = "as good"
+    elif best["loss"] > 0:
+        apart = f"{rounded(100 * above / best['loss'], 2)} % above it"
+    else:  # as a plugin's objective may have it
+        apart = f"{rounded(above, 3)} above it"
     shown = _held_out(summary["validation"], best)
     return f"step {count(int(best['step']))}, which generate uses: {shown}; the last is {apart}"
 

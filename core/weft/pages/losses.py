@@ -23,7 +23,9 @@ def losses_text(figures: Mapping[str, float]) -> str:
     if "loss" not in figures or len(tasks) == 1:
         return ", ".join(texts)
     average = f"{figures['loss']:.3f}"
-    return f"average {average} nats per token: {', '.join(texts)}" if texts else f"loss {average}"
+    # Another objective than that of next tokens has a unit of its own, which nobody knows here.
+    unit = " nats per token" if all("nats_per_token" in units for units in tasks.values()) else ""
+    return f"average {average}{unit}: {', '.join(texts)}" if texts else f"loss {average}"
 
 
 def _units_text(units: Mapping[str, float]) -> str:
