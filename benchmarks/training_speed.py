@@ -17,7 +17,7 @@ import statistics
 import sys
 import time
 from collections.abc import Mapping, Sequence
-from contextlib import ExitStack, nullcontext
+from contextlib import ExitStack, nullcontext, suppress
 from functools import partial
 from multiprocessing.connection import Connection
 from typing import Self
@@ -89,16 +89,17 @@ class Side:
         return self
 
     def __exit__(self, *error: object) -> None:
-        self._pipe.send(0)
+        with suppress(OSError):  # where it has failed
+            self._pipe.send(0)
         self._process.join()
 
     def turn(self, steps: int) -> float:
         """Seconds of one of so many steps."""
-        self._pipe.send(steps)
-        while not self._pipe.poll(1):
-            if not self._process.is_alive():
-                raise RuntimeError("a side of the comparison failed; see above")
-        return float(self._pipe.recv())
+        try:
+            self._pipe.send(steps)
+            return float(self._pipe.recv())
+        except (EOFError, OSError) as error:
+            raise RuntimeError("a side of the comparison failed; see above") from error
 
 
 def _serve(pipe: Connection, make: Make, device: torch.device, threads: int) -> None:

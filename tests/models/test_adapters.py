@@ -85,6 +85,8 @@ def test_the_table_is_read_and_predicted_by_with_one_adapter() -> None:
     assert isinstance(model, Transformer)
     torch.testing.assert_close(model.table, folded)
     torch.testing.assert_close(model.embedding(IDS), folded[IDS])
+    with torch.autocast("cpu", torch.bfloat16):
+        torch.testing.assert_close(model.table, folded)
     plain = Transformer(PLAIN)
     assert plain.table is plain.embedding.weight
 

@@ -84,7 +84,7 @@ def test_attention_is_that_of_each_document_alone(
 @pytest.mark.parametrize("lengths", [[5, 4], [4, 4]])
 @pytest.mark.parametrize("kept", [0, 64])
 def test_gradients_of_attention(monkeypatch: pytest.MonkeyPatch, lengths: list[int], kept: int) -> None:
-    monkeypatch.setattr(kernels, "BLOCK", 3)
+    monkeypatch.setattr(kernels, "BLOCK", 12)
     monkeypatch.setattr(kernels, "LONGEST_KEPT", kept)
 
     def attend(qkv: Tensor, query_gain: Tensor, key_gain: Tensor) -> Tensor:
@@ -100,6 +100,12 @@ def test_norm_and_swiglu() -> None:
     agree(lambda x, gain: kernels.rms_norm(x, gain, 1e-6), lambda x, gain: F.rms_norm(x, (6,), gain, 1e-6), norm)
     assert torch.autograd.gradcheck(kernels.swiglu, (random(4, 6),))
     agree(kernels.swiglu, lambda x: F.silu(x[:, :3]) * x[:, 3:], (random(4, 6),))
+
+
+def test_swiglu_and_the_projection_after_it() -> None:
+    given_ = random(4, 6), random(5, 3, seed=1)
+    assert torch.autograd.gradcheck(kernels.gated_linear, given_)
+    agree(kernels.gated_linear, lambda x, weight: F.linear(F.silu(x[:, :3]) * x[:, 3:], weight), given_)
 
 
 @pytest.mark.parametrize("shape", [(1, 8, 3), (64, 32, 16), (7, 5, 130)])
@@ -200,8 +206,21 @@ def test_attention_that_is_compiled_is_that_of_torch(blocks: int, rest: int, kv_
 @pytest.mark.slow
 @pytest.mark.timeout(600)
 @pytest.mark.skipif(shutil.which("g++") is None, reason="compiling for the CPU takes a compiler")
+def test_which_compiled_rows_attend_in_products(monkeypatch: pytest.MonkeyPatch) -> None:
+    rows = torch.zeros(2, 3, 16, 4)
+    assert not kernels.compiler_attends(rows, None, 16)
+    monkeypatch.setattr(torch.compiler, "is_compiling", lambda: True)
+    assert kernels.compiler_attends(rows, None, 16)
+    assert not kernels.compiler_attends(rows, None, 32)
+    assert not kernels.compiler_attends(rows, torch.ones(16, 16, dtype=torch.bool), 16)
+    assert not kernels.compiler_attends(rows.double(), None, 16)
+    assert not kernels.compiler_attends(torch.zeros(1, 1, 1024, 4), None, 1024)
+    with torch.autocast("cpu", torch.bfloat16):
+        assert not kernels.compiler_attends(rows, None, 16)
+
+
 def test_compiled_rows_that_fill_the_context_attend_in_products(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(kernels, "BLOCK", 3)
+    monkeypatch.setattr(kernels, "BLOCK", 12)
     model = model_of(layers=1).float()
     length = model.config.context_length
     ids = torch.arange(2 * length).view(2, length) % model.config.vocab_size

@@ -55,7 +55,7 @@ class Scorer:
 
     def _read(self, ids: Tensor) -> Tensor:
         if self._cache is None:
-            weight = self._model.table
+            weight = self._model.embedding.weight
             self._cache = Cache(self._model.config, ids.shape[0], weight.dtype, self._device)
         seen = self._cache.length
         places = torch.arange(seen, seen + ids.shape[1], device=self._device)

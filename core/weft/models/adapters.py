@@ -59,11 +59,13 @@ def add_adapters(model: nn.Module, rank: int) -> None:
 
 
 def adapted_weight(layer: nn.Linear | nn.Embedding) -> Tensor:
-    """The weight of a layer as its adapter changes it; as it is where it has none."""
+    """The weight of a layer as its adapter changes it, in its own type; as it is where it has none."""
     adapter: Adapter | None = getattr(layer, "adapter", None)
     if adapter is None:
         return layer.weight
-    return torch.addmm(layer.weight, adapter.up, adapter.down, alpha=adapter.scale)
+    # A sum in fewer bits would forget changes that are small beside the weight.
+    with torch.autocast(layer.weight.device.type, enabled=False):
+        return torch.addmm(layer.weight, adapter.up, adapter.down, alpha=adapter.scale)
 
 
 def _add_to_output(layer: Any, inputs: tuple[Tensor, ...], output: Tensor) -> Tensor:

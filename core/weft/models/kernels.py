@@ -50,6 +50,12 @@ def swiglu(gate_up: Tensor) -> Tensor:
     return out
 
 
+def gated_linear(gate_up: Tensor, weight: Tensor) -> Tensor:
+    """``swiglu(gate_up) @ weight.T``; what is between is not kept, but made again for the gradient."""
+    out: Tensor = _GatedLinear.apply(gate_up, weight)  # type: ignore[no-untyped-call]
+    return out
+
+
 def attention(
     qkv: Tensor,
     query_gain: Tensor,
@@ -118,6 +124,8 @@ def _has_onednn(kind: torch.dtype) -> bool:
 
 
 def _product(x: Tensor, weight: Tensor) -> Tensor:
+    if not _has_onednn(x.dtype):
+        return x @ weight.T
     out: Tensor = torch.ops.mkldnn._linear_pointwise(x, weight, None, "none", [], "")
     return out
 
@@ -169,23 +177,48 @@ class _RMSNorm(torch.autograd.Function):
         return out, _norm_backward(grad, x, inverse, gain, out), None
 
 
+def _gated(gate_up: Tensor) -> Tensor:
+    gate, up = gate_up.chunk(2, dim=-1)
+    return torch.nn.functional.silu(gate).mul_(up)
+
+
+def _gated_backward(grad: Tensor, gate_up: Tensor, opened: Tensor) -> Tensor:
+    """The gradient of what is gated, from that of the product and ``silu(gate)``."""
+    gate, up = gate_up.chunk(2, dim=-1)
+    out = torch.empty_like(gate_up)
+    grad_gate, grad_up = out.chunk(2, dim=-1)
+    torch.mul(grad, opened, out=grad_up)
+    torch.ops.aten.silu_backward.grad_input(grad * up, gate, grad_input=grad_gate)
+    return out
+
+
 class _SwiGLU(torch.autograd.Function):
     @staticmethod
     def forward(ctx: Any, gate_up: Tensor) -> Tensor:
         ctx.save_for_backward(gate_up)
-        gate, up = gate_up.chunk(2, dim=-1)
-        return torch.nn.functional.silu(gate).mul_(up)
+        return _gated(gate_up)
 
     @staticmethod
     @once_differentiable
     def backward(ctx: Any, grad: Tensor) -> Tensor:
         (gate_up,) = ctx.saved_tensors
+        return _gated_backward(grad, gate_up, torch.nn.functional.silu(gate_up.chunk(2, dim=-1)[0]))
+
+
+class _GatedLinear(torch.autograd.Function):
+    @staticmethod
+    def forward(ctx: Any, gate_up: Tensor, weight: Tensor) -> Tensor:
+        ctx.save_for_backward(gate_up, weight)
+        return _product(_gated(gate_up), weight)
+
+    @staticmethod
+    @once_differentiable
+    def backward(ctx: Any, grad: Tensor) -> tuple[Tensor, Tensor]:
+        gate_up, weight = ctx.saved_tensors
         gate, up = gate_up.chunk(2, dim=-1)
-        out = torch.empty_like(gate_up)
-        grad_gate, grad_up = out.chunk(2, dim=-1)
-        torch.mul(grad, torch.nn.functional.silu(gate), out=grad_up)
-        torch.ops.aten.silu_backward.grad_input(grad * up, gate, grad_input=grad_gate)
-        return out
+        opened = torch.nn.functional.silu(gate)
+        grad_weight = grad.T @ (opened * up)
+        return _gated_backward(_product(grad, weight.T), gate_up, opened), grad_weight
 
 
 def _turn(x: Tensor, inverse: Tensor, gain: Tensor, cos: Tensor, sin: Tensor) -> Tensor:

@@ -173,6 +173,9 @@ class FeedForward(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         gate_up = self.gate_up(x)
         if kernels.apply_to(gate_up):
+            # A frozen projection has an adapter, which needs what enters it.
+            if gate_up.dim() == 2 and self.down.weight.requires_grad:
+                return kernels.gated_linear(gate_up, self.down.weight)
             product = kernels.swiglu(gate_up)
         else:
             gate, up = gate_up.chunk(2, dim=-1)

@@ -11,6 +11,7 @@ import torch
 from weft.codecs.vocabulary import Vocabulary
 from weft.interfaces.progress import Reporter
 from weft.interfaces.trainer import Dataset, Trainer
+from weft.models.allocation import freed_memory_kept
 from weft.models.config import ModelConfig
 from weft.models.memory import free_memory
 from weft.pages.numbers import count
@@ -126,7 +127,7 @@ def time_of(
     early = replace(settings, steps=100 * calibration.TIMED_STEPS)
     device = _device(settings, world)
     loop = Loop(trainer, train.rows, early, device, held_out=held_out, order=train.order, world=world)
-    with reporter.task("timing", calibration.TIMED_STEPS + 1, "trial") as task:
+    with freed_memory_kept(), reporter.task("timing", calibration.TIMED_STEPS + 1, "trial") as task:
         return calibration.measure(loop, world, seconds, after_each=task.advance)
 
 

@@ -128,7 +128,7 @@ def resume_run(
 
 @contextmanager
 def conditions(threads: int | None) -> Iterator[int]:
-    """How steps are computed, and timed: with so many threads, and with the memory of one step kept for the next.
+    """How steps are computed, and timed: with so many threads.
 
     Yields the number of threads.
 
@@ -136,7 +136,7 @@ def conditions(threads: int | None) -> Iterator[int]:
         OptionError: There cannot be so few threads.
         TrainingError: There was not enough memory; says what to do.
     """
-    with cpu_threads(threads) as used, freed_memory_kept(), enough_memory(TrainingError, MEMORY_ADVICE):
+    with cpu_threads(threads) as used, enough_memory(TrainingError, MEMORY_ADVICE):
         yield used
 
 
@@ -246,7 +246,7 @@ def _train(
                 notes=notes,
             )
             loop.callbacks = [*watchers.before, keep, *watchers.after]
-            with ending_well(loop, folder, reporter):
+            with ending_well(loop, folder, reporter), freed_memory_kept():
                 loop.run()
                 watchers.check()
     _judge(keep, reporter)
