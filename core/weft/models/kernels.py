@@ -38,6 +38,14 @@ def linear(x: Tensor, weight: Tensor) -> Tensor:
     return out
 
 
+def product(x: Tensor, weight: Tensor) -> Tensor:
+    """What :func:`linear` gives, for a caller that knows the gradient."""
+    if x.device.type != "cpu" or not _has_onednn(x.dtype):
+        return x @ weight.T
+    out: Tensor = torch.ops.mkldnn._linear_pointwise(x, weight, None, "none", [], "")
+    return out
+
+
 def rms_norm(x: Tensor, gain: Tensor, epsilon: float) -> Tensor:
     """Each row of the last dimension divided by its root mean square, times the gain (arXiv:1910.07467)."""
     out: Tensor = _RMSNorm.apply(x, gain, epsilon)  # type: ignore[no-untyped-call]
@@ -123,18 +131,11 @@ def _has_onednn(kind: torch.dtype) -> bool:
     return kind == torch.float32 and torch._C._has_mkldnn and hasattr(torch.ops.mkldnn, "_linear_pointwise")
 
 
-def _product(x: Tensor, weight: Tensor) -> Tensor:
-    if not _has_onednn(x.dtype):
-        return x @ weight.T
-    out: Tensor = torch.ops.mkldnn._linear_pointwise(x, weight, None, "none", [], "")
-    return out
-
-
 class _Linear(torch.autograd.Function):
     @staticmethod
     def forward(ctx: Any, x: Tensor, weight: Tensor) -> Tensor:
         ctx.save_for_backward(x, weight)
-        return _product(x, weight)
+        return product(x, weight)
 
     @staticmethod
     @once_differentiable
@@ -142,7 +143,7 @@ class _Linear(torch.autograd.Function):
         x, weight = ctx.saved_tensors
         wanted_x, wanted_weight = ctx.needs_input_grad
         # With respect to the weight MKL is the faster one.
-        return _product(grad, weight.T) if wanted_x else None, grad.T @ x if wanted_weight else None
+        return product(grad, weight.T) if wanted_x else None, grad.T @ x if wanted_weight else None
 
 
 def _inverse_rms(x: Tensor, epsilon: float) -> Tensor:
@@ -209,7 +210,7 @@ class _GatedLinear(torch.autograd.Function):
     @staticmethod
     def forward(ctx: Any, gate_up: Tensor, weight: Tensor) -> Tensor:
         ctx.save_for_backward(gate_up, weight)
-        return _product(_gated(gate_up), weight)
+        return product(_gated(gate_up), weight)
 
     @staticmethod
     @once_differentiable
@@ -218,7 +219,7 @@ class _GatedLinear(torch.autograd.Function):
         gate, up = gate_up.chunk(2, dim=-1)
         opened = torch.nn.functional.silu(gate)
         grad_weight = grad.T @ (opened * up)
-        return _gated_backward(_product(grad, weight.T), gate_up, opened), grad_weight
+        return _gated_backward(product(grad, weight.T), gate_up, opened), grad_weight
 
 
 def _turn(x: Tensor, inverse: Tensor, gain: Tensor, cos: Tensor, sin: Tensor) -> Tensor:

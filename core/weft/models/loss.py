@@ -16,6 +16,8 @@ import torch
 from torch import Tensor
 from torch.autograd.function import once_differentiable
 
+from weft.models import kernels
+
 SCORES = {"cpu": 2**20}
 """Scores that are held at once: few enough for a CPU's cache; elsewhere ``2**26``, enough to keep a device busy."""
 
@@ -74,7 +76,7 @@ def _add_up(
     for part, wanted, slot in zip(
         torch.split(hidden, rows), torch.split(targets, rows), _parts(grad_hidden, hidden, rows), strict=True
     ):
-        scores = part @ weight.T
+        scores = kernels.product(part, weight)
         scores = scores if scores.dtype == torch.float64 else scores.float()
         torch.log_softmax(scores, -1, out=scores)
         place = wanted.unsqueeze(-1)
