@@ -239,6 +239,14 @@ class TestMerge:
         with pytest.raises(weft.FolderError, match="overlaps"):
             weft.merge(adapted, out=adapted.path, force=True)
 
+    def test_a_log_that_is_damaged(self, adapted: weft.Run, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+        damaged, out = tmp_path / "damaged", tmp_path / "merged"
+        shutil.copytree(adapted.path, damaged)
+        (damaged / "metrics.jsonl").write_text('{"loss": 2.5}\n')
+        assert weft_command(["merge", str(damaged), "--out", str(out)]) == 2
+        assert f"{damaged / 'metrics.jsonl'} is damaged" in "".join(capsys.readouterr().err.splitlines())
+        assert not out.exists()
+
     def test_by_command(self, adapted: weft.Run, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
         command = ["merge", str(adapted.path), "--out", str(tmp_path / "merged"), "--checkpoint", "last", "--json"]
         assert weft_command(command) == 0

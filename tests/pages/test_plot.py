@@ -25,7 +25,7 @@ A, B = "a" * 64, "b" * 64
 
 
 def make_run(path: Path, rows: Sequence[Mapping[str, Any]], codecs: Mapping[str, str]) -> RunFolder:
-    manifest = RunManifest({}, {}, {}, list(codecs), dict.fromkeys(codecs, (1, 2)), [], [], codecs, "0")
+    manifest = RunManifest({"steps": 1}, {}, {}, list(codecs), dict.fromkeys(codecs, (1, 2)), [], [], codecs, "0")
     run = RunFolder.create(path, manifest, {}, force=False)
     run.metrics_path.write_text("".join(json.dumps(row) + "\n" for row in rows))
     return run

@@ -88,10 +88,18 @@ def test_what_was_learned_is_of_the_steps_that_are_saved(run: RunFolder) -> None
     assert summary["target_tokens_learned"] == {"text": 250, "image": 8}
 
 
-def test_metrics_that_are_none(run: RunFolder) -> None:
-    run.metrics_path.write_text("3\n")
-    with pytest.raises(FolderError, match=r"metrics.jsonl is damaged"):
-        run_summary(run)
+@pytest.mark.parametrize(
+    "line",
+    ["3", "[]", '{"loss": 2.0}', '{"step": null}', '{"step": "1"}', '{"step": 2, "loss": "low"}', "\udcff"],
+)
+def test_metrics_that_are_none(run: RunFolder, line: str) -> None:
+    """Neither looked at nor gone on with."""
+    data = b'{"step": 1, "loss": 2.0}\n' + line.encode(errors="surrogateescape") + b"\n"
+    run.metrics_path.write_bytes(data)
+    for use in (run_summary, lambda run: run.forget_metrics_after(1)):
+        with pytest.raises(FolderError, match=r"metrics.jsonl is damaged \(.*\); restore the file, or remove it"):
+            use(run)
+    assert run.metrics_path.read_bytes() == data
 
 
 def test_a_run_with_nothing_held_out(run: RunFolder) -> None:

@@ -115,10 +115,7 @@ def _panels_of_one(run: RunFolder, name: str, axis: Axis) -> list[tuple[tuple[st
 
 
 def _rows(run: RunFolder) -> list[dict[str, Any]]:
-    try:
-        rows = [row for row in run.metrics() if isinstance(row["step"], int)]
-    except (OSError, ValueError, KeyError, TypeError) as error:
-        raise FolderError(f"{run.metrics_path} is damaged ({error!r}); restore the file, or remove it") from error
+    rows = list(run.metrics())
     if not rows:
         raise FolderError(f"{run.path} has logged no losses yet, so there is nothing to draw; train it first")
     return rows

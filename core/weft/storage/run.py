@@ -218,7 +218,11 @@ class RunFolder:
         return self.path / METRICS
 
     def metrics(self) -> Iterator[dict[str, Any]]:
-        """What was logged, in order; an incomplete last line (a killed process) is left out."""
+        """What was logged, in order; an incomplete last line (a killed process) is left out.
+
+        Raises:
+            FolderError: The log is damaged.
+        """
         return read_metrics(self.metrics_path)
 
     def log(self, row: Mapping[str, float]) -> None:
@@ -228,19 +232,44 @@ class RunFolder:
 
     def forget_metrics_after(self, step: int) -> None:
         """Drop what was logged after a step that training goes back to."""
-        kept = [_json_row(row) for row in self.metrics() if row["step"] <= step]
+        self.copy_metrics(self, step)
+
+    def copy_metrics(self, source: RunFolder, step: int) -> None:
+        """Have what a run logged up to a step in place of what was logged here."""
+        kept = [_json_row(row) for row in source.metrics() if row["step"] <= step]
         write_text(self.metrics_path, "".join(kept))
 
 
 def read_metrics(path: Path) -> Iterator[dict[str, Any]]:
-    """The rows of a log; none where there is no such file."""
+    """The rows of a log up to a line that is no JSON; none where there is no such file.
+
+    Raises:
+        FolderError: It cannot be read, or a row is not what :meth:`RunFolder.log` writes.
+    """
     if not path.exists():
         return
-    for line in path.read_text(encoding="utf-8").splitlines():
+    try:
+        lines = path.read_text(encoding="utf-8").splitlines()
+    except (OSError, ValueError) as error:
+        raise _damaged_metrics(path, str(error)) from error
+    for line in lines:
         try:
-            yield json.loads(line)
+            row = json.loads(line)
         except ValueError:
             return
+        if not _is_row(row):
+            raise _damaged_metrics(path, f"{line[:40]!r} is no row of figures with a step")
+        yield row
+
+
+def _is_row(row: object) -> bool:
+    if not isinstance(row, dict) or not isinstance(row.get("step"), int):
+        return False
+    return all(isinstance(value, int | float) for value in row.values())
+
+
+def _damaged_metrics(path: Path, why: str) -> FolderError:
+    return FolderError(f"{path} is damaged ({why}); restore the file, or remove it")
 
 
 def _json_row(row: Mapping[str, float]) -> str:

@@ -77,7 +77,7 @@ def run_summary(run: RunFolder) -> dict[str, Any]:
     best, last = (_held_out(run, which) if begun else {} for which in ("best", "last"))
     checkpoints = {which: _checkpoint(run, which) for which in _BOTH} if begun else {}
     step = checkpoints["last"]["step"] if begun else 0
-    logged = _logged(run)
+    logged = list(run.metrics())
     return {
         "kind": "run",
         "modalities": manifest.modalities,
@@ -155,17 +155,6 @@ def _mean_held_out(held_out: Mapping[str, float]) -> dict[str, float] | None:
 def _learned(manifest: RunManifest, step: int) -> dict[str, int]:
     """Tokens of targets that so many steps learn, by task: every step learns as many, on average."""
     return {task: round(tokens * step / manifest.steps_planned) for task, tokens in manifest.target_tokens.items()}
-
-
-def _logged(run: RunFolder) -> list[dict[str, float]]:
-    """Step, and loss and seconds where it says them, of every row."""
-    try:
-        return [
-            {"step": int(row["step"]), **{name: float(row[name]) for name in ("loss", "seconds") if name in row}}
-            for row in run.metrics()
-        ]
-    except (OSError, ValueError, KeyError, TypeError) as error:
-        raise FolderError(f"{run.metrics_path} is damaged ({error!r}); restore the file, or remove it") from error
 
 
 def _seconds(logged: Sequence[Mapping[str, float]], step: int) -> float | None:

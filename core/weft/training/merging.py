@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -54,10 +53,7 @@ def merge_run(
 
     def begin(store: CheckpointStore) -> None:
         store.save(state, best=True)
-        made = RunFolder(store.folder.parent, manifest)
-        if folder.metrics_path.exists():
-            shutil.copy(folder.metrics_path, made.metrics_path)
-            made.forget_metrics_after(described.step)
+        RunFolder(store.folder.parent, manifest).copy_metrics(folder, described.step)
 
     codecs = {name: folder.codec_folder(name) for name in manifest.codecs}
     return RunFolder.create(out, manifest, codecs, force=force, sources=[folder.path], begin=begin)
