@@ -221,6 +221,12 @@ def test_the_command_says_so_and_exits_with_2(
     assert f"or begin a new run from it (--init-from {text_run.path})" in said
 
 
+def test_a_new_run_is_no_way_to_another_seed(text_corpus: weft.Corpus, text_run: weft.Run) -> None:
+    """Even where the number of steps is said as well, and is as before."""
+    with pytest.raises(weft.OptionError, match=r"\(seed was 0, now 7\); leave them out$"):
+        weft.train(text_corpus, out=text_run.path, resume=True, steps=40, seed=7)
+
+
 def test_other_corpora_are_refused(
     text_corpus: weft.Corpus, answer_corpus: weft.Corpus, text_run: weft.Run, workshop: Path, tmp_path: Path
 ) -> None:

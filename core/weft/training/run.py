@@ -160,8 +160,9 @@ def check_resumable(folder: RunFolder, options: TrainOptions, corpora: Sequence[
         asked["init_from"] = open_start(Path(options["init_from"])).entry
     differing = differences(asked, recorded)
     if differing:
+        amounts = differences({name: asked[name] for name in _AMOUNTS & asked.keys()}, recorded)
+        longer = f", or begin a new run from it (--init-from {folder.path})" if amounts else ""
         what = "; ".join(differing)
-        longer = f", or begin a new run from it (--init-from {folder.path})" if _AMOUNTS & asked.keys() else ""
         raise OptionError(f"{folder.path} cannot be resumed with other options ({what}); leave them out{longer}")
 
 
