@@ -239,6 +239,27 @@ class TestMerge:
         with pytest.raises(weft.FolderError, match="overlaps"):
             weft.merge(adapted, out=adapted.path, force=True)
 
+    def test_what_stands_in_for_damaged_weights_is_said(
+        self, adapted: weft.Run, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    ) -> None:
+        """Step, figures and log are those of the weights that were really read."""
+        damaged, out = tmp_path / "damaged", tmp_path / "merged"
+        shutil.copytree(adapted.path, damaged)
+        store = weft.load(damaged).folder.checkpoints  # type: ignore[union-attr]
+        whole = adapted.folder.checkpoints.load("last")
+        earlier, later = ({"step": step, "loss": step / 8} for step in (STEPS // 2, STEPS))
+        store.save(replace(whole, step=STEPS // 2, notes={"best": earlier, "last": earlier}), best=True)
+        store.save(replace(whole, notes={"best": earlier, "last": later}), best=False)
+        assert (store.step("best"), store.step("last")) == (STEPS // 2, STEPS)
+        (store.path("best") / "model.safetensors").write_bytes(b"")
+        assert weft_command(["merge", str(damaged), "--out", str(out)]) == 0
+        assert f"step-{STEPS:08d} is used instead" in " ".join(capsys.readouterr().err.split())
+        summary = weft.load(out).summary()
+        assert summary["merged_from"] == {"name": "damaged", "rank": RANK, "step": STEPS, "steps": STEPS}
+        assert (summary["step"], summary["settings"]["steps"]) == (STEPS, STEPS)
+        assert summary["held_out_loss"] == {"best": later, "last": later}
+        assert summary["training_loss"]["step"] == STEPS
+
     def test_a_log_that_is_damaged(self, adapted: weft.Run, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
         damaged, out = tmp_path / "damaged", tmp_path / "merged"
         shutil.copytree(adapted.path, damaged)

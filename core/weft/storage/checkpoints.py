@@ -168,15 +168,19 @@ class CheckpointStore:
             FolderError: There are none, or they are damaged.
             OptionError: No checkpoint of that step was kept.
         """
-        path = self.path(which)
+        return self.step_and_weights(which, warn)[1]
+
+    def step_and_weights(self, which: Which, warn: Warn) -> tuple[int, Tensors]:
+        """As :meth:`weights`, with the step of those that were read, which may be another than was asked for."""
+        step = self.step(which)
         try:
-            return self._read_weights(path)
+            return step, self._read_weights(self._path(step))
         except DamagedCheckpoint as error:
             if isinstance(which, int):
                 raise
             for other, weights in self._readable_weights():
-                warn(f"checkpoint {path} is damaged ({error.reason}): {other.name} is used instead")
-                return weights
+                warn(f"checkpoint {self._path(step)} is damaged ({error.reason}): {folder_name(other)} is used instead")
+                return other, weights
             raise
 
     def load(self, which: Which) -> TrainingState:
@@ -274,14 +278,14 @@ class CheckpointStore:
             raise FolderError(f"{path} is damaged: it does not say which checkpoint is best; restore the file")
         return int(name[1])
 
-    def _readable_weights(self) -> Iterator[tuple[Path, Tensors]]:
+    def _readable_weights(self) -> Iterator[tuple[int, Tensors]]:
         """From the newest to the oldest."""
         for step in reversed(self.steps()):
             try:
                 weights = self._read_weights(self._path(step))
             except DamagedCheckpoint:
                 continue
-            yield self._path(step), weights
+            yield step, weights
 
     def _set_aside(self, path: Path) -> None:
         """Take a checkpoint's name from it: killed while files are removed, no half of it has one."""

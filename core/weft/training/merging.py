@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from pathlib import Path
 
 from weft.errors import OptionError
 from weft.models.adapters import fold_adapters
 from weft.models.config import ModelConfig
+from weft.storage.checkpoint_files import Described
 from weft.storage.checkpoints import CheckpointStore, TrainingState, Which
 from weft.storage.run import CorpusEntry, MergeEntry, RunFolder
 from weft.training.run import seen_from
@@ -33,30 +34,34 @@ def merge_run(
     model = ModelConfig.from_json(folder.manifest.model)
     if not model.adapter_rank:
         raise OptionError(f"{folder.path} has no adapters to merge: its weights are plain already")
-    described = folder.checkpoints.described(which)
+    step, weights = folder.checkpoints.step_and_weights(which, warn)
     manifest = replace(
         folder.manifest,
         model=replace(model, adapter_rank=0).to_json(),
-        settings={**folder.manifest.settings, "steps": described.step},
-        merged_from=MergeEntry(
-            folder.path.resolve().name, model.adapter_rank, described.step, folder.manifest.steps_planned
-        ),
+        settings={**folder.manifest.settings, "steps": step},
+        merged_from=MergeEntry(folder.path.resolve().name, model.adapter_rank, step, folder.manifest.steps_planned),
         corpora=[replace(corpus, place=_as_seen_from(out, folder, corpus)) for corpus in folder.manifest.corpora],
     )
-    figures = described.notes.get(str(which))
+    figures = _figures(folder.checkpoints.described(step))
     state = TrainingState(
-        described.step,
-        {name: tensor.contiguous() for name, tensor in fold_adapters(folder.checkpoints.weights(which, warn)).items()},
+        step,
+        {name: tensor.contiguous() for name, tensor in fold_adapters(weights).items()},
         {},
         {"best": figures, "last": figures},
     )
 
     def begin(store: CheckpointStore) -> None:
         store.save(state, best=True)
-        RunFolder(store.folder.parent, manifest).copy_metrics(folder, described.step)
+        RunFolder(store.folder.parent, manifest).copy_metrics(folder, step)
 
     codecs = {name: folder.codec_folder(name) for name in manifest.codecs}
     return RunFolder.create(out, manifest, codecs, force=force, sources=[folder.path], begin=begin)
+
+
+def _figures(checkpoint: Described) -> Mapping[str, float] | None:
+    """Held-out figures of these very weights, if they were judged."""
+    noted = (checkpoint.notes.get(name) or {} for name in ("last", "best"))
+    return next((figures for figures in noted if figures.get("step") == checkpoint.step), None)
 
 
 def _as_seen_from(out: Path, folder: RunFolder, corpus: CorpusEntry) -> str | None:
