@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +14,8 @@ import torch
 import weft
 from weft.cli.main import run as weft_command
 from weft.interfaces.progress import Silent
+from weft.interfaces.trainer import LossSum
+from weft.training.next_token import NextTokenTrainer
 
 
 class Listener(Silent):
@@ -120,3 +123,18 @@ def test_with_nothing_held_out_nobody_can_tell(tiny_train: Callable[..., weft.Ru
     summary = run.summary()
     assert summary["validation"] == {}
     assert summary["checkpoints"]["best"] == summary["checkpoints"]["last"]
+
+
+def test_steps_that_were_left_out_are_told(
+    tiny_train: Callable[..., weft.Run], text_corpus: weft.Corpus, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """One batch of twelve has a loss that is no number."""
+    whole, listener, steps = NextTokenTrainer.loss, Listener(), iter(range(100))
+
+    def loss(trainer: NextTokenTrainer, model: Any, batch: Any) -> LossSum:
+        found = whole(trainer, model, batch)
+        return replace(found, total=found.total * torch.nan) if model.training and next(steps) == 5 else found
+
+    monkeypatch.setattr(NextTokenTrainer, "loss", loss)
+    tiny_train(text_corpus, tmp_path / "run", steps=12, skip_nonfinite=True, reporter=listener)
+    assert "1 step of 12 left out: loss or gradient was not finite" in listener.warnings

@@ -19,6 +19,7 @@ from weft.interfaces.progress import Reporter
 from weft.models.allocation import freed_memory_kept
 from weft.models.config import ModelConfig
 from weft.models.device import cpu_threads, enough_memory
+from weft.pages.numbers import count
 from weft.plugins.registry import get_registry
 from weft.storage.atomic import check_target
 from weft.storage.checkpoints import TrainingState
@@ -250,6 +251,8 @@ def _train(
             with ending_well(loop, folder, reporter), freed_memory_kept():
                 loop.run()
                 watchers.check()
+    if loop.skipped:
+        reporter.warn(f"{count(loop.skipped, 'step')} of {settings.steps:,} left out: loss or gradient was not finite")
     _judge(keep, reporter)
 
 
