@@ -173,6 +173,30 @@ class TestAdapters:
         figures = [run.summary()["validation"]["text"]["bits_per_byte"] for run in (adapted, onwards)]
         assert figures[1] == pytest.approx(figures[0], rel=1e-3)
 
+    def test_a_run_from_before_the_table_had_one_goes_on(
+        self, tiny_train: Any, tmp_path: Path, other_corpus: weft.Corpus, text_run: weft.Run
+    ) -> None:
+        run = tiny_train(other_corpus, tmp_path / "run", steps=4, init_from=text_run, lora=RANK, ema=0.9)
+        store = run.folder.checkpoints
+        state = store.load("last")
+        model, average, optimizer = (
+            {name: tensor for name, tensor in tensors.items() if not name.startswith("embedding.adapter")}
+            for tensors in (state.model, state.average, state.optimizer)
+        )
+        assert len(state.model) > len(model)
+        store.save(replace(state, step=2, model=model, average=average, optimizer=optimizer), best=True)
+        resumed = weft.train(other_corpus, out=run.path, resume=True)
+        assert resumed.summary()["step"] == 4
+        after = resumed.folder.checkpoints.load("last")
+        for tensors in (after.model, after.average):
+            assert tensors["embedding.adapter.up"].abs().sum() > 0
+        steps = {name: float(tensor) for name, tensor in after.optimizer.items() if name.endswith("/step")}
+        assert {name for name, steps_made in steps.items() if steps_made == 2} == {
+            "embedding.adapter.down/step",
+            "embedding.adapter.up/step",
+        }
+        assert text_after(resumed)
+
     def test_generate_applies_them(self, adapted: weft.Run, text_run: weft.Run) -> None:
         prompt = "The cat sees the dog, and then number 7"
         assert text_after(adapted, prompt) != text_after(text_run, prompt)

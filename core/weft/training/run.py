@@ -32,7 +32,7 @@ from weft.training.decisions import Decisions, decide, describe, held_out_rows, 
 from weft.training.keeping import KeepCheckpoints, SaveClock, ending_well
 from weft.training.loop import Loop
 from weft.training.material import Material
-from weft.training.older import named_by_parameter
+from weft.training.older import named_by_parameter, with_table_adapters
 from weft.training.options import TrainOptions, differences, free_options
 from weft.training.settings import RunSettings
 from weft.training.starting import Start, inherited, open_start, starting_point
@@ -288,7 +288,7 @@ def _device(settings: RunSettings, world: World, elsewhere: str | None) -> torch
 
 def _restore(loop: Loop, state: TrainingState, folder: RunFolder) -> None:
     try:
-        loop.restore(named_by_parameter(state, loop.model))
+        loop.restore(with_table_adapters(named_by_parameter(state, loop.model), loop.model))
     except (RuntimeError, ValueError, KeyError) as error:
         why = str(error).partition("\n")[0].rstrip(": ")
         raise FolderError(
