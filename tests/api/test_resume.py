@@ -334,6 +334,19 @@ def test_weights_that_do_not_fit_are_one_sentence(text_run: weft.Run, text_corpu
     assert "\n" not in str(caught.value)
 
 
+def test_a_connection_that_is_lost_meanwhile_is_no_fault_of_the_checkpoint(
+    text_run: weft.Run, text_corpus: weft.Corpus, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A process puts its part of the weights where it belongs, together with others."""
+
+    def lose(*_: object) -> None:
+        raise RuntimeError("[gloo/transport/tcp/pair.cc:547] Connection closed by peer [127.0.0.1]:29512")
+
+    monkeypatch.setattr(Loop, "restore", lose)
+    with pytest.raises(RuntimeError, match="Connection closed by peer"):
+        weft.train(text_corpus, out=text_run.path, resume=True)
+
+
 @pytest.mark.parametrize("option", [{"seed": 0}, {"size": "nano"}, {"micro_batch_size": 2}])
 def test_an_option_that_is_given_is_compared_even_if_it_is_the_default(
     option: dict[str, Any], text_corpus: weft.Corpus, tiny_train: Any, tmp_path: Path

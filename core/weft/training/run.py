@@ -37,7 +37,7 @@ from weft.training.options import TrainOptions, differences, free_options
 from weft.training.settings import RunSettings
 from weft.training.starting import Start, inherited, open_start, starting_point
 from weft.training.watching import Painter, make_watchers
-from weft.training.world import World
+from weft.training.world import World, is_lost_connection
 
 MEMORY_ADVICE = "compute a step in more micro-batches, or choose a smaller batch, context or size"
 
@@ -290,6 +290,8 @@ def _restore(loop: Loop, state: TrainingState, folder: RunFolder) -> None:
     try:
         loop.restore(with_table_adapters(named_by_parameter(state, loop.model), loop.model))
     except (RuntimeError, ValueError, KeyError) as error:
+        if is_lost_connection(error):
+            raise
         why = str(error).partition("\n")[0].rstrip(": ")
         raise FolderError(
             f"{folder.path} cannot go on: its last checkpoint does not fit its run.json ({why}); restore the folder, "

@@ -141,13 +141,18 @@ def open_world() -> Iterator[World]:
                 gc.collect()  # objects in cycles keep the group, and with it threads that must not outlive Python
 
 
+def is_lost_connection(error: BaseException) -> bool:
+    """Whether an error says that another process is gone, and nothing of what this one was doing."""
+    return isinstance(error, dist.DistNetworkError) or any(words in str(error) for words in _LOST)
+
+
 @contextmanager
 def _peer_errors() -> Iterator[None]:
     """Turn a lost connection into an error that names no cause, as the process at its other end knows it."""
     try:
         yield
     except RuntimeError as error:
-        if not (isinstance(error, dist.DistNetworkError) or any(words in str(error) for words in _LOST)):
+        if not is_lost_connection(error):
             raise
         time.sleep(FAREWELL)
         raise PeerError(
