@@ -48,8 +48,8 @@ class Documents(weft.Dataset[Row]):
 class Doubles(NextTokenTrainer):
     """The real objective, in a chosen precision, of a model whose blocks do not begin as the identity."""
 
-    def __init__(self, dtype: torch.dtype, dropout: float = 0.0) -> None:
-        shape = ModelConfig(50, 16, 3, 32, 2, 1, 16, 64, dropout=dropout)
+    def __init__(self, dtype: torch.dtype, dropout: float = 0.0, adapter_rank: int = 0) -> None:
+        shape = ModelConfig(50, 16, 3, 32, 2, 1, 16, 64, dropout=dropout, adapter_rank=adapter_rank)
         super().__init__(TrainingContext(shape, Vocabulary.build({"text": 40}), ["text"]))
         self._dtype = dtype
 
@@ -111,10 +111,20 @@ def gradients(out: Path, world: World, *, dtype: str, size: int, micro: int, sha
         np.savez(out, loss=np.float64(figures["loss"]), **{name: value.numpy() for name, value in caught.items()})
 
 
-def weights(out: Path, world: World, *, shard: str = "none", ema: float | None = None, optimizer: str = "muon") -> None:
+def weights(
+    out: Path,
+    world: World,
+    *,
+    shard: str = "none",
+    ema: float | None = None,
+    optimizer: str = "muon",
+    adapter_rank: int = 0,
+    steps: int = 4,
+) -> None:
     """The weights after a few steps."""
-    settings = LoopSettings(steps=4, batch_size=7, micro_batch_size=2, shard=shard, ema=ema, optimizer=optimizer)  # type: ignore[arg-type]
-    loop = Loop(Doubles(torch.float64), Documents(), settings, CPU, world=world, held_out=Documents())
+    settings = LoopSettings(steps=steps, batch_size=7, micro_batch_size=2, shard=shard, ema=ema, optimizer=optimizer)  # type: ignore[arg-type]
+    trainer = Doubles(torch.float64, adapter_rank=adapter_rank)
+    loop = Loop(trainer, Documents(), settings, CPU, world=world, held_out=Documents())
     loop.run()
     judged = loop.evaluate()["loss"]
     state = loop.state({})

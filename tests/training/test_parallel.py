@@ -96,6 +96,22 @@ def test_sharded_weights_are_those_of_one_process(optimizer: str, tmp_path: Path
 
 
 @pytest.mark.slow
+def test_sharded_adapters_are_those_of_one_process(tmp_path: Path) -> None:
+    """That of the table too; all else stays as it was."""
+    options = {"optimizer": "adamw", "ema": 0.9, "adapter_rank": 2}
+    launch([("weights", tmp_path / "begun.npz", {**options, "steps": 0}), ("weights", tmp_path / "one.npz", options)])
+    launch([("weights", tmp_path / "full.npz", {**options, "shard": "full"})], processes=2)
+    begun, one, full = (arrays(tmp_path / f"{name}.npz") for name in ("begun", "one", "full"))
+    assert begun.keys() == one.keys() == full.keys()
+    moved = {name for name in one if name != "loss" and not np.array_equal(one[name], begun[name])}
+    assert moved == {name for name in one if ".adapter." in name}
+    assert {"embedding.adapter.up", "average/embedding.adapter.down"} <= moved
+    assert all(np.array_equal(full[name], begun[name]) for name in one.keys() - moved - {"loss"})
+    for name in moved | {"loss"}:
+        assert distance({name: full[name]}, {name: one[name]}) < 1e-12, name
+
+
+@pytest.mark.slow
 @pytest.mark.parametrize("shard", ["none", "full"])
 def test_from_one_process_to_two_and_back_no_example_is_lost_or_repeated(shard: str, tmp_path: Path) -> None:
     for until, processes in ((4, 1), (8, 2), (12, 1)):
