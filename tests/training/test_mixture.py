@@ -228,7 +228,7 @@ class TestRefusals:
 
     def test_modalities_that_are_not_there(self) -> None:
         with pytest.raises(
-            weft.OptionError, match=r"names audio, but no corpus of audio is given \(there are: text, im"
+            weft.OptionError, match=r"names audio, but no corpus of audio is given; shares are of modalities \(text, im"
         ):
             check_mix({"text": 1, "audio": 1}, ["text", "image", "text"])
         with pytest.raises(weft.OptionError, match="says nothing of image; give each of text, image a share"):

@@ -25,7 +25,7 @@ MEMORY = {
 def plan_text(plan: Mapping[str, Any]) -> Iterator[str]:
     """Lines for a person on what :meth:`weft.training.plan.Plan.to_json` gives."""
     model, settings, tokens, memory, time = (plan[name] for name in ("model", "settings", "tokens", "memory", "time"))
-    yield "dry run: nothing is trained or written"
+    yield "dry run: nothing is trained, and no run is made"
     yield (
         f"  parameters   {plan['parameters']:,} ({settings['size']}): {count(model['layers'], 'layer')}, "
         f"width {model['width']:,}, {count(model['heads'], 'head')}, {model['vocab_size']:,} ids, "

@@ -50,7 +50,7 @@ def _option(facts: Any) -> click.Option:
 @click.option("--out", metavar="RUN", type=click.Path(path_type=Path), help="Folder to write.")
 @click.option("--resume", is_flag=True, help="Go on with a run that was stopped, or begin it.")
 @click.option("--force", is_flag=True, help="Replace a Weft folder that is already there.")
-@click.option("--dry-run", is_flag=True, help="Say what training would take, and neither train nor write anything.")
+@click.option("--dry-run", is_flag=True, help="Say what training would take; no run is made.")
 @click.option("--json", "as_json", is_flag=True, help="Print the summary as one JSON object.")
 @global_options
 @pass_session

@@ -12,7 +12,7 @@ import torch
 from torch import nn
 
 from weft.errors import OptionError
-from weft.pages.numbers import rounded
+from weft.pages.numbers import duration, rounded
 from weft.training.loop import Loop
 from weft.training.throughput import peak_of, training_flops_per_token
 from weft.training.world import World
@@ -132,8 +132,9 @@ def steps_within(minutes: float, spent: float, timing: Timing) -> int:
         least = spent + timing.of_run(FEWEST_STEPS, EVALUATIONS[0])
         needed = 1.2 * least / (1 - RESERVE) / 60  # the machine may be busier next time
         raise OptionError(
-            f"{minutes:g} minutes are too short on this machine: a step takes {rounded(timing.step, 2)} s; allow at "
-            f"least {rounded(needed, 2)} minutes, choose a shorter context, a smaller batch or size, or give --steps"
+            f"{minutes:g} minutes are too short on this machine: a step takes {duration(timing.step)}, an evaluation "
+            f"{duration(timing.evaluation)}, and {duration(spent)} are over; allow at least "
+            f"{rounded(needed, 2)} minutes, choose a shorter context, a smaller batch or size, or give --steps instead"
         )
     return steps
 

@@ -49,7 +49,9 @@ def check_mix(mix: Mapping[str, float], modalities: Sequence[str]) -> None:
     known = ", ".join(dict.fromkeys(modalities))
     for name in mix:
         if name not in modalities:
-            raise OptionError(f"the mixture names {name}, but no corpus of {name} is given (there are: {known})")
+            raise OptionError(
+                f"the mixture names {name}, but no corpus of {name} is given; shares are of modalities ({known})"
+            )
     missing = [name for name in dict.fromkeys(modalities) if name not in mix]
     if missing:
         raise OptionError(f"the mixture says nothing of {', '.join(missing)}; give each of {known} a share")
